@@ -1,0 +1,1 @@
+"""A chat service: five events over a WebSocket for every message, kept in SQLite."""

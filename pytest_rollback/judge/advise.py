@@ -1,0 +1,60 @@
+"""Says what to do about a judgement: the recommendation, who is called, and the one command to run next."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime, timedelta
+
+from pytest_rollback.judge.decide import OF_ACTION, Standing
+from pytest_rollback.model import Contact, Finding, Judgement, Reason, Recommendation, Verdict
+from pytest_rollback.policy.rules import Policy
+
+GATE = "pytest --safety-gate"
+SKIPPED_TOO = "pytest --safety-gate -rs"
+MARK_ONE = "mark one test with @pytest.mark.golden_path, then run: pytest --safety-gate"
+BY_MATRIX = "by the matrix alone"
+NO_ROLLBACK = "a rollback does not help against this"
+
+
+def recommend(judgement: Judgement, call: Contact | None, finished: datetime) -> Recommendation | None:
+    """Recommend what the worst blocking finding asks for. It is only suspected: nothing was tried yet."""
+    worst = worst_finding(judgement)
+    if judgement.verdict is not Verdict.BLOCKED or worst is None:
+        return None
+    answer = None
+    if worst.deadline_s is not None and call is not None and call.respond_s is not None:
+        answer = (finished + timedelta(seconds=call.respond_s)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Recommendation(
+        action=worst.action,
+        level=worst.level,
+        status="suspected" if worst.level else "none",
+        reason=BY_MATRIX if worst.level else NO_ROLLBACK,
+        deadline_s=worst.deadline_s,
+        respond_by=answer,
+    )
+
+
+def worst_finding(judgement: Judgement) -> Finding | None:
+    """Give the finding that decides; they stand worst first."""
+    return next((found for found in judgement.findings if OF_ACTION[found.action] is Standing.FAILS), None)
+
+
+def who_is_called(judgement: Judgement, policy: Policy) -> Contact | None:
+    """Say who may decide the rollback that the worst finding asks for."""
+    worst = worst_finding(judgement)
+    tier = policy.tier_for(worst.level) if worst is not None else None
+    if tier is None:
+        return None
+    return Contact(tier=tier.number, name=tier.name, contacts=tier.contacts, respond_s=tier.respond_s)
+
+
+def next_command(judgement: Judgement) -> str | None:
+    """Name the one command to run next; a pass needs none."""
+    if judgement.verdict is Verdict.PASSED:
+        return None
+    if judgement.verdict is Verdict.BLOCKED:
+        tests = [test for finding in judgement.findings for test in finding.tests]
+        return f"pytest {shlex.quote(tests[0])}" if tests else f"{GATE} -v"
+    if judgement.reason is Reason.NO_TESTS:
+        return MARK_ONE
+    return SKIPPED_TOO if judgement.reason is Reason.NOTHING_PASSED else GATE

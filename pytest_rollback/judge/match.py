@@ -1,0 +1,206 @@
+"""Finds the triggers that fire, worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from pytest_rollback.judge.compare import fires, judge_measurement
+from pytest_rollback.judge.tally import FAILING, UNPROVEN
+from pytest_rollback.model import (
+    Action,
+    Evidence,
+    Finding,
+    Judged,
+    Level,
+    Measurement,
+    Outcome,
+    Severity,
+    Signal,
+    Status,
+    Subject,
+    TestResult,
+)
+from pytest_rollback.policy.criteria import number
+from pytest_rollback.policy.rules import ANY_GROUP, Policy, Trigger
+
+SEVERITIES = tuple(Severity)
+ACTIONS = tuple(Action)
+STANDS = frozenset({Status.HELD, Status.WATCHED, Status.REGRESSED})
+INFRASTRUCTURE = (
+    (Outcome.CRASHED, "crashed", "crashed"),
+    (Outcome.TIMED_OUT, "timed-out", "ran out of time"),
+    (Outcome.FLAKY, "flaky", "passed only after a rerun"),
+)
+
+
+def match(evidence: Evidence, policy: Policy, subject: Subject) -> tuple[tuple[Finding, ...], tuple[Judged, ...]]:
+    """Hold the evidence against every row of the matrix; gives what fired, and the measurements as judged."""
+    measured = [(measurement, _judge(measurement, policy)) for measurement in evidence.measurements]
+    found = [
+        finding
+        for trigger in policy.triggers
+        if trigger.enabled
+        for finding in _look(trigger, evidence, policy, measured)
+    ]
+    found.sort(key=lambda finding: (SEVERITIES.index(finding.severity), ACTIONS.index(finding.action)))
+    found = [_place(finding, subject) for finding in _each_number_once(found)]
+    return tuple(found), tuple(_with_status(judged, found) for _, judged in measured)
+
+
+def _look(
+    trigger: Trigger, evidence: Evidence, policy: Policy, measured: list[tuple[Measurement, Judged]]
+) -> Iterable[Finding]:
+    if trigger.signals:
+        return _on_signals(trigger, (*evidence.signals, *_of_the_infrastructure(evidence.tests)))
+    if trigger.on_metrics:
+        return _on_measurements(trigger, policy, measured)
+    return _on_tests(trigger, evidence.tests, policy)
+
+
+def _on_tests(trigger: Trigger, results: tuple[TestResult, ...], policy: Policy) -> Iterable[Finding]:
+    """Fire on failing tests: in a group, with a label, by an exception, by number or by share."""
+    watched = [result for result in results if watches(trigger, result, policy)]
+    failing = [result for result in watched if result.outcome in FAILING and _by_exception(trigger, result)]
+    counted = [result for result in watched if result.outcome not in UNPROVEN]
+    if not failing:
+        return
+    if trigger.failures is not None and not trigger.failures.holds(len(failing)):
+        return
+    if trigger.rate is not None and not trigger.rate.holds(100.0 * len(failing) / len(counted)):
+        return
+    what = _adjective(trigger)
+    reason = f"{len(failing)} of {len(watched)} {what}tests failed"
+    if trigger.exceptions:
+        reason = f"{len(failing)} of {len(watched)} {what}tests failed by {' or '.join(trigger.exceptions)}"
+    yield _finding(trigger, reason, tests=tuple(result.test for result in failing))
+
+
+def watches(trigger: Trigger, result: TestResult, policy: Policy) -> bool:
+    """Whether a test is among those that a row on tests watches."""
+    if not trigger.groups:
+        return any(_labelled(trigger, mark.labels) for mark in result.marks)
+    groups = trigger.groups if ANY_GROUP not in trigger.groups else _unwatched_groups(policy)
+    return any(mark.group in groups and _labelled(trigger, mark.labels) for mark in result.marks)
+
+
+def is_judged(result: TestResult, policy: Policy) -> bool:
+    """Whether any row that is switched on has a say about this failing test."""
+    return any(
+        trigger.enabled and trigger.on_tests and watches(trigger, result, policy) and _by_exception(trigger, result)
+        for trigger in policy.triggers
+    )
+
+
+def _by_exception(trigger: Trigger, result: TestResult) -> bool:
+    return not trigger.exceptions or bool(set(trigger.exceptions) & set(result.exceptions))
+
+
+def _unwatched_groups(policy: Policy) -> list[str]:
+    """List the groups that no row names; one that is switched off still names its group."""
+    named = {group for trigger in policy.triggers for group in trigger.groups}
+    return [group.name for group in policy.groups if group.name not in named]
+
+
+def _labelled(trigger: Trigger, labels: tuple[str, ...]) -> bool:
+    return not trigger.labels or bool(set(trigger.labels) & set(labels))
+
+
+def _on_measurements(trigger: Trigger, policy: Policy, measured: list[tuple[Measurement, Judged]]) -> Iterable[Finding]:
+    for measurement, judged in measured:
+        if trigger.metrics and not {measurement.name, measurement.metric} & set(trigger.metrics):
+            continue
+        if _labelled(trigger, measurement.labels) and fires(
+            trigger, judged, policy.metric(measurement.name, measurement.metric)
+        ):
+            yield _finding(trigger, _say(judged), measurements=(judged.name,))
+
+
+def _on_signals(trigger: Trigger, signals: tuple[Signal, ...]) -> Iterable[Finding]:
+    heard = [signal for signal in signals if signal.name in trigger.signals]
+    if heard:
+        details = dict.fromkeys(signal.detail or signal.name for signal in heard)
+        tests = tuple(dict.fromkeys(test for signal in heard for test in signal.tests))
+        yield _finding(trigger, "; ".join(details), tests=tests)
+
+
+def _of_the_infrastructure(results: tuple[TestResult, ...]) -> Iterable[Signal]:
+    """Read off the tests what speaks of the ground that they run on."""
+    for outcome, name, says in INFRASTRUCTURE:
+        tests = tuple(result.test for result in results if result.outcome is outcome)
+        if tests:
+            yield Signal(name=name, detail=f"{len(tests)} of {len(results)} tests {says}", tests=tests)
+
+
+def _judge(measurement: Measurement, policy: Policy) -> Judged:
+    rules = policy.metric(measurement.name, measurement.metric)
+    compared = any(
+        trigger.enabled
+        and (trigger.drop or trigger.rise)
+        and {measurement.name, measurement.metric} & set(trigger.metrics)
+        for trigger in policy.triggers
+    )
+    return judge_measurement(measurement, rules, needs_baseline=compared)
+
+
+def _each_number_once(found: list[Finding]) -> Iterable[Finding]:
+    """Leave each measurement to its worst row: a loss of 60 % is not also one of 20 %."""
+    claimed: set[str] = set()
+    for finding in found:
+        if finding.measurements and claimed.issuperset(finding.measurements):
+            continue
+        claimed.update(finding.measurements)
+        yield finding
+
+
+def _place(finding: Finding, subject: Subject) -> Finding:
+    """Fit a finding to where it was found: deadlines run on live branches; what is not committed is just dropped."""
+    level = Level.CHANGE if finding.level is not None and subject.uncommitted else finding.level
+    deadline = finding.deadline_s if subject.live else None
+    return msgspec.structs.replace(finding, level=level, deadline_s=deadline)
+
+
+def _with_status(judged: Judged, found: list[Finding]) -> Judged:
+    """Give a measurement the status of the row that it fired."""
+    if judged.status not in STANDS:
+        return judged
+    for finding in found:
+        if judged.name in finding.measurements and finding.action is not Action.NOTE:
+            status = Status.WATCHED if finding.action is Action.WATCH else Status.REGRESSED
+            return msgspec.structs.replace(judged, status=status)
+    return judged
+
+
+def _finding(
+    trigger: Trigger, reason: str, *, tests: tuple[str, ...] = (), measurements: tuple[str, ...] = ()
+) -> Finding:
+    return Finding(
+        trigger=trigger.name,
+        severity=trigger.severity,
+        action=trigger.action,
+        level=trigger.level,
+        deadline_s=trigger.deadline_s,
+        hold_s=trigger.hold_s,
+        reason=reason,
+        tests=tests,
+        measurements=measurements,
+    )
+
+
+def _adjective(trigger: Trigger) -> str:
+    """Name the tests that a row watches: `golden-path `, `chat `, or just `gate `."""
+    names = trigger.labels or tuple(group for group in trigger.groups if group != ANY_GROUP)
+    return f"{' or '.join(names).replace('_', '-') or 'gate'} "
+
+
+def _say(judged: Judged) -> str:
+    """Say where a number stands: `98.1 %, baseline 98.9 % (-0.8)`."""
+    unit = f" {judged.unit}".rstrip()
+    text = f"{number(judged.value or 0.0)}{unit}"
+    if judged.limit is not None:
+        text += f", limit {number(judged.limit)}{unit}"
+    if judged.baseline is not None and judged.change is not None:
+        baseline = "assumed baseline" if judged.assumed else "baseline"
+        text += f", {baseline} {number(judged.baseline)}{unit} ({judged.change:+.6g})"
+    return f"{judged.name} {text}"

@@ -1,0 +1,56 @@
+"""Counts what the tests did. Every test is counted once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pytest_rollback.model import Counts, Evidence, Outcome, TestResult, Tests
+from pytest_rollback.policy.rules import Policy
+
+FAILED = frozenset({Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.FAILED})
+FAILING = FAILED | {Outcome.ERROR}
+HOLDING = frozenset({Outcome.PASSED, Outcome.FLAKY, Outcome.XPASSED})
+UNPROVEN = frozenset({Outcome.SKIPPED, Outcome.XFAILED})
+NOT_RUN = frozenset({Outcome.UNFINISHED, Outcome.NOT_STARTED, Outcome.WITHHELD, Outcome.LEFT_OUT})
+
+
+def tally(evidence: Evidence, policy: Policy, *, whole_suite: bool = False) -> Tests:
+    """Count the session's tests: those of the gate, or all where the whole suite was run."""
+    in_gate = [result for result in evidence.tests if whole_suite or result.marks]
+    groups = {
+        group.name: count(in_group(in_gate, group.name))
+        for group in policy.groups
+        if group.required or in_group(in_gate, group.name)
+    }
+    total = count(in_gate)
+    return Tests(
+        collected=evidence.collected,
+        selected=total.selected,
+        passed=total.passed,
+        failed=total.failed,
+        skipped=total.skipped,
+        errors=total.errors,
+        not_run=total.not_run,
+        left_to_ci=total.left_to_ci,
+        groups=groups,
+    )
+
+
+def in_group(results: Iterable[TestResult], group: str) -> list[TestResult]:
+    """Give the tests that bear a group's marker."""
+    return [result for result in results if any(mark.group == group for mark in result.marks)]
+
+
+def count(results: list[TestResult]) -> Counts:
+    """Count some tests. What was found but left out of the run is collected and not selected."""
+    outcomes = [result.outcome for result in results]
+    left_out = outcomes.count(Outcome.LEFT_OUT)
+    return Counts(
+        collected=len(outcomes),
+        selected=len(outcomes) - left_out,
+        passed=sum(outcome in HOLDING for outcome in outcomes),
+        failed=sum(outcome in FAILED for outcome in outcomes),
+        skipped=sum(outcome in UNPROVEN for outcome in outcomes),
+        errors=outcomes.count(Outcome.ERROR),
+        not_run=sum(outcome in NOT_RUN for outcome in outcomes),
+    )

@@ -1,0 +1,349 @@
+"""The words of the product, as frozen types: what was seen, what was decided, what is reported.
+
+Everything here is a plain record. What makes records lives above (`session`, `repo`), what judges them in
+`judge`, what prints them in `show`. `Report` is the machine's contract: its fields are the keys of the JSON
+report, and `pytest-rollback schema report` is made from it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+SCHEMA = 1
+
+
+class Severity(str, Enum):
+    """How bad a finding is, worst first."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Action(str, Enum):
+    """What a finding asks for, most drastic first. All but the last two block."""
+
+    LOCK_DOWN = "lock down"
+    ROLL_BACK = "roll back"
+    RESTORE = "restore"
+    INVESTIGATE = "investigate"
+    WATCH = "watch"
+    NOTE = "note"
+
+
+class Level(str, Enum):
+    """How much a rollback undoes, smallest first."""
+
+    CHANGE = "change"
+    FILE = "file"
+    COMMIT = "commit"
+    GROUP = "group"
+    PHASE = "phase"
+    SYSTEM = "system"
+
+
+class Outcome(str, Enum):
+    """What one test did, worst first; a test that was seen twice keeps the worse of the two."""
+
+    CRASHED = "crashed"
+    TIMED_OUT = "timed out"
+    FAILED = "failed"
+    ERROR = "error"
+    UNFINISHED = "unfinished"
+    NOT_STARTED = "not started"
+    WITHHELD = "withheld"
+    LEFT_OUT = "left out"
+    SKIPPED = "skipped"
+    XFAILED = "xfailed"
+    FLAKY = "passed after a rerun"
+    XPASSED = "xpassed"
+    PASSED = "passed"
+
+
+class Status(str, Enum):
+    """What holding a measurement against its baseline and its limits said."""
+
+    HELD = "held"
+    WATCHED = "watched"
+    REGRESSED = "regressed"
+    OVER_LIMIT = "over limit"
+    NO_BASELINE = "no baseline"
+    NOT_COMPARABLE = "not comparable"
+    TOO_FEW = "too few samples"
+    INVALID = "invalid"
+
+
+class Verdict(str, Enum):
+    """What the gate says of a tree."""
+
+    BLOCKED = "blocked"
+    INCONCLUSIVE = "inconclusive"
+    PASSED = "passed"
+
+
+class Reason(str, Enum):
+    """Why the verdict is what it is. Of several reasons the one that stands first here is named."""
+
+    FINDINGS = "findings"
+    INTERNAL = "internal error"
+    INTERRUPTED = "interrupted"
+    USAGE = "usage error"
+    NO_TESTS = "no gate test"
+    COLLECT_ONLY = "collect only"
+    NARROWED = "narrowed"
+    NOT_RUN = "not run"
+    NOTHING_PASSED = "nothing passed"
+    NO_BASELINE = "no baseline"
+    NOT_COMPARABLE = "not comparable"
+    TOO_FEW = "too few samples"
+    INVALID = "invalid measurement"
+    NOT_MEASURED = "not measured"
+    UNJUDGED = "not judged"
+    WATCHING = "watching"
+    UNSTEADY = "held after a rerun"
+    HELD = "held"
+
+
+class Mark(Struct, frozen=True):
+    """One gate marker on a test: its group, and the labels inside it."""
+
+    group: str
+    labels: tuple[str, ...] = ()
+
+
+class TestResult(Struct, frozen=True, kw_only=True):
+    """What one test did. `marks` is empty for a test outside the gate."""
+
+    __test__ = False
+
+    test: str
+    outcome: Outcome
+    marks: tuple[Mark, ...] = ()
+    duration_s: float = 0.0
+    message: str = ""
+    exceptions: tuple[str, ...] = ()
+
+
+class Measurement(Struct, frozen=True, kw_only=True):
+    """A named number. `metric` is the kind (compliance, performance, ...) whose rules hold for it."""
+
+    name: str
+    value: float
+    metric: str = ""
+    unit: str = ""
+    baseline: float | None = None
+    labels: tuple[str, ...] = ()
+
+
+class Signal(Struct, frozen=True, kw_only=True):
+    """A named fact that is no test and no number, such as `deployment-failed`, with what showed it."""
+
+    name: str
+    detail: str = ""
+    tests: tuple[str, ...] = ()
+
+
+class Obstacle(Struct, frozen=True, kw_only=True):
+    """Why the gate could not look at all it must look at; each one alone forbids a pass."""
+
+    reason: Reason
+    detail: str
+    tests: tuple[str, ...] = ()
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """All that one session saw of the gate, before anyone judges it."""
+
+    tests: tuple[TestResult, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    signals: tuple[Signal, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
+    collected: int = 0
+
+
+class Judged(Struct, frozen=True, kw_only=True):
+    """A measurement with what was decided about it; one entry of the report's `measurements`."""
+
+    name: str
+    value: float | None
+    unit: str
+    baseline: float | None
+    limit: float | None
+    change: float | None
+    status: Status
+    assumed: Annotated[bool, Meta(description="the baseline was never accepted, the policy's stands in")] = False
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """A trigger that fired, with what fired it."""
+
+    trigger: str
+    severity: Severity
+    action: Action
+    level: Level | None
+    deadline_s: float | None
+    reason: str
+    tests: tuple[str, ...] = ()
+    measurements: tuple[str, ...] = ()
+    hold_s: Annotated[float | None, Meta(description="how long to investigate or to watch first")] = None
+
+
+class Judgement(Struct, frozen=True, kw_only=True):
+    """What `judge` makes of evidence and policy."""
+
+    verdict: Verdict
+    reason: Reason
+    steady: bool
+    findings: tuple[Finding, ...]
+    obstacles: tuple[Obstacle, ...]
+    measurements: tuple[Judged, ...]
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """How many tests there were and what they did; each selected test is counted once on the second line."""
+
+    collected: int = 0
+    selected: int = 0
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    errors: int = 0
+    not_run: int = 0
+    left_to_ci: int = 0
+
+
+class Tests(Counts, frozen=True, kw_only=True):
+    """The counts of the whole session, and of each group."""
+
+    groups: dict[str, Counts] = {}
+
+
+class Subject(Struct, frozen=True, kw_only=True):
+    """What was judged."""
+
+    what: Annotated[str, Meta(description="worktree, staged or commit")] = "worktree"
+    tree: str | None = None
+    commit: str | None = None
+    branch: str | None = None
+    live: bool = False
+    keyed: bool = False
+    uncommitted: bool = False
+
+
+class PolicyUsed(Struct, frozen=True, kw_only=True):
+    """Which policy judged."""
+
+    digest: str
+    source: str
+
+
+class Environment(Struct, frozen=True, kw_only=True):
+    """Where it ran."""
+
+    digest: str
+    python: str
+    platform: str
+
+
+class Base(Struct, frozen=True, kw_only=True):
+    """The trusted base, and how it was found."""
+
+    commit: str | None
+    how: str
+
+
+class Diagnosis(Struct, frozen=True, kw_only=True):
+    """What experiments said about a failure."""
+
+    kind: str
+    reason: str
+    probes: int
+
+
+class Culprit(Struct, frozen=True, kw_only=True):
+    """The commit that brought a regression."""
+
+    commit: str
+    inner: str | None
+    confidence: float
+    verified: bool
+    probes: int
+    candidates: tuple[str, ...] = ()
+
+
+class Recommendation(Struct, frozen=True, kw_only=True):
+    """What to do. `suspected` follows from the matrix alone; only a rehearsal makes it `proven`."""
+
+    action: Action
+    level: Level | None
+    status: Annotated[str, Meta(description="proven, suspected or none")]
+    reason: str
+    target: str | None = None
+    commits: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    resulting_tree: str | None = None
+    commands: tuple[str, ...] = ()
+    deadline_s: float | None = None
+    respond_by: str | None = None
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """How many of the health checks hold."""
+
+    score: int
+    of: int
+    band: str
+
+
+class NotPassed(Struct, frozen=True, kw_only=True):
+    """A test that did not simply pass, with what it said."""
+
+    test: str
+    groups: tuple[str, ...]
+    outcome: Outcome
+    message: str
+    duration_s: float
+
+
+class Contact(Struct, frozen=True, kw_only=True):
+    """Who is called for a finding."""
+
+    tier: int
+    name: str
+    contacts: tuple[str, ...] = ()
+    respond_s: float | None = None
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """Everything a gate has to say; absent facts are null, never left out."""
+
+    schema: int = SCHEMA
+    kind: Annotated[str, Meta(description="gate, recovery or proof")] = "gate"
+    verdict: Verdict
+    reason: Reason
+    steady: bool
+    mode: Annotated[str, Meta(description="enforce or shadow")]
+    subject: Subject
+    policy: PolicyUsed
+    environment: Environment
+    base: Base | None = None
+    started: str
+    finished: str
+    duration_s: float
+    whole_suite: Annotated[bool, Meta(description="all tests were run, not only those of the gate")] = False
+    tests: Tests
+    findings: tuple[Finding, ...]
+    obstacles: tuple[Obstacle, ...]
+    not_passed: tuple[NotPassed, ...]
+    measurements: tuple[Judged, ...]
+    diagnosis: Diagnosis | None = None
+    culprit: Culprit | None = None
+    recommendation: Recommendation | None = None
+    call: Contact | None = None
+    health: Health | None = None
+    notes: tuple[str, ...] = ()
+    next: Annotated[str | None, Meta(description="the one command to run next")] = None

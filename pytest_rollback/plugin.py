@@ -1,0 +1,89 @@
+"""The door: options and markers. It loads a mode only when that mode is asked for.
+
+Every pytest run of everybody who has this installed imports this file, so it imports nothing that pytest has not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_rollback.session.gate import Gate
+
+MARKERS = (
+    "golden_path(*labels): what users do every day; the safety gate blocks at once where it fails",
+    "isolation(*labels): one user's data never reaches another; the safety gate locks down where it fails",
+    "mission_critical(*labels): must work; the safety gate asks for an investigation where it fails",
+)
+NOTHING_JUDGED = 81
+GATE_NAME = "rollback-gate"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our options. Each has a prefix of its own, since projects have taken the short words."""
+    group = parser.getgroup("safety gate", "safety gate (pytest-rollback)")
+    group.addoption(
+        "--safety-gate",
+        action="store_true",
+        dest="rollback_gate",
+        help="Run the tests that must never break, judge them by the decision matrix, and block or let through "
+        "(status 0 passed, 80 blocked, 81 inconclusive, 5 no gate test)",
+    )
+    group.addoption(
+        "--gate-all",
+        action="store_true",
+        dest="rollback_all",
+        help="Run the whole suite and judge it by the same policy",
+    )
+    group.addoption(
+        "--gate-policy",
+        metavar="PATH",
+        dest="rollback_policy",
+        help="A policy file over the project's own; it may only tighten",
+    )
+    group.addoption(
+        "--gate-report",
+        metavar="PATH",
+        action="append",
+        default=[],
+        dest="rollback_reports",
+        help="Write the verdict with all that is known to PATH, in the format of its ending: .json or .md (repeatable)",
+    )
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Make our hooks known, so that a conftest that implements them is no error in a plain run."""
+    from pytest_rollback import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers always, and the gate where it is asked for."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    if _gate_is_asked_for(config):
+        from pytest_rollback.session.gate import open_gate
+
+        config.pluginmanager.register(open_gate(config), GATE_NAME)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, int | None]:
+    """Answer for a gate that was asked for and reached no verdict: `--help`, `--markers`, another plugin's main."""
+    status = yield
+    if status == 0 and _gate_is_asked_for(config) and not _has_judged(config):
+        return NOTHING_JUDGED
+    return status
+
+
+def _gate_is_asked_for(config: pytest.Config) -> bool:
+    return bool(config.option.rollback_gate or config.option.rollback_all)
+
+
+def _has_judged(config: pytest.Config) -> bool:
+    gate: Gate | None = config.pluginmanager.get_plugin(GATE_NAME)
+    return gate is not None and gate.report is not None

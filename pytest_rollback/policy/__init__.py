@@ -1,0 +1,1 @@
+"""What the project decided: the decision matrix, the groups, the limits, the people."""

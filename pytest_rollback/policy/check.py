@@ -1,0 +1,125 @@
+"""Checks a policy as it was written: key by key, so that all errors are found and each bears its own name.
+
+`msgspec` would stop at the first error of a document and name a table in a dictionary only as `[...]`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, get_args
+
+import msgspec
+from msgspec import Struct
+
+from pytest_rollback.policy.problems import Problem, nearest
+from pytest_rollback.policy.tables import TABLES, PolicyTable
+
+PREFIX = "tool.pytest-rollback"
+MARKER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+TIER = re.compile(r"[1-9][0-9]?")
+
+Tables = dict[str, Any]
+
+
+class Checker:
+    """Collects the problems of one file."""
+
+    def __init__(self, file: str, prefix: str) -> None:
+        self.file = file
+        self.prefix = prefix
+        self.problems: list[Problem] = []
+
+    def say(self, key: str, text: str) -> None:
+        """Note a problem at a key."""
+        path = ".".join(part for part in (self.prefix, key) if part)
+        self.problems.append(Problem(self.file, path, text))
+
+    def policy(self, document: object) -> Tables:
+        """Check a whole policy; gives its tables with every value read, the bad ones left out."""
+        if not isinstance(document, dict):
+            self.say("", "expected a table")
+            return {}
+        plain = {key: value for key, value in document.items() if key not in TABLES}
+        read = self.table("", plain, PolicyTable)
+        for name, shape in TABLES.items():
+            if name in document:
+                read[name] = self.family(name, document[name], shape)
+        return read
+
+    def family(self, family: str, tables: object, shape: type[Struct]) -> Tables:
+        """Check all tables of one family, such as `[triggers.*]`."""
+        if not isinstance(tables, dict):
+            self.say(family, f'expected tables, such as "[{PREFIX}.{family}.NAME]"')
+            return {}
+        read = {}
+        for name, table in tables.items():
+            at = f"{family}.{_quoted(name)}"
+            if family == "groups" and not MARKER.fullmatch(name):
+                self.say(at, "a group is a marker, so its name is letters, digits and underscores")
+            if family == "tiers" and not TIER.fullmatch(name):
+                self.say(at, 'a tier is a number; write "[tiers.1]"')
+                continue
+            if isinstance(table, dict):
+                read[name] = self.table(at, table, shape)
+            else:
+                self.say(at, "expected a table")
+        return read
+
+    def table(self, at: str, table: Tables, shape: type[Struct]) -> Tables:
+        """Check one table key by key."""
+        fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
+        read = {}
+        for key, value in table.items():
+            path = f"{at}.{_quoted(key)}" if at else _quoted(key)
+            if key not in fields:
+                self.say(path, f"unknown key{nearest(key, fields)}")
+                continue
+            kind = fields[key].type
+            reader = _reader(kind)
+            try:
+                read[key] = reader(value) if reader else msgspec.convert(value, kind)
+            except msgspec.ValidationError as error:
+                self.say(path, _explain(error, value, kind))
+            except ValueError as error:
+                self.say(path, str(error))
+        return read
+
+
+def _explain(error: msgspec.ValidationError, value: object, kind: object) -> str:
+    """Turn msgspec's message into one that names what was written and what would be right."""
+    words = _words(kind)
+    if words and isinstance(value, str):
+        return f"{value!r} is not one of them{nearest(value, words)}"
+    text = str(error).replace("`", "").replace(" | null", "")
+    return text[:1].lower() + text[1:]
+
+
+def _reader(kind: object) -> Callable[[object], object] | None:
+    """Find the reader of a field whose text has a grammar of its own."""
+    for part in get_args(kind):
+        if isinstance(part, msgspec.Meta) and part.extra:
+            reader: Callable[[object], object] = part.extra["reader"]
+            return reader
+        if found := _reader(part):
+            return found
+    return None
+
+
+def _words(kind: object) -> list[str]:
+    """List the words that a field takes, where it takes certain words only."""
+    words: list[str] = []
+    for part in get_args(kind) or (kind,):
+        if isinstance(part, type) and issubclass(part, Enum):
+            words += [member.value for member in part]
+        elif isinstance(part, str):
+            words.append(part)
+        elif get_args(part):
+            words += _words(part)
+    return words
+
+
+def _quoted(key: str) -> str:
+    """Write a key as TOML would."""
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else f'"{key}"'

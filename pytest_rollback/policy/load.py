@@ -1,0 +1,116 @@
+"""Finds and loads the policy: the shipped matrix, the project's table over it, and a stricter file over both."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from pytest_rollback.policy.check import PREFIX, Checker, Tables
+from pytest_rollback.policy.problems import PolicyError, Problem
+from pytest_rollback.policy.resolve import hold_to_sense, overlay, resolve
+from pytest_rollback.policy.rules import Policy
+from pytest_rollback.policy.tighten import loosened
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+OWN_FILE = "pytest-rollback.toml"
+SHARED_FILE = "pyproject.toml"
+SHIPPED = "the shipped matrix"
+
+
+def find_policy(root: Path, top: Path | None = None) -> Path | None:
+    """Find the project's policy file: in its root, else in the nearest folder above it up to the repository's top."""
+    folders = [root]
+    if top is not None and top in root.parents:
+        folders += [folder for folder in root.parents if folder == top or top in folder.parents]
+    for folder in folders:
+        own, shared = folder / OWN_FILE, folder / SHARED_FILE
+        if own.is_file():
+            return own
+        if shared.is_file() and _is_ours(shared):
+            return shared
+    return None
+
+
+def load_policy(path: Path | None, tighter: Path | None = None, extra: Tables | None = None) -> Policy:
+    """Load the policy of a file (none: the shipped one). All that is wrong is raised at once.
+
+    `tighter` may only demand more. `extra` are rows that other plugins add; they stand under the project's.
+    """
+    tables, source = _shipped(), SHIPPED
+    if extra:
+        tables = _laid_over(tables, extra, Checker("pytest_rollback_triggers", ""))
+    if path is not None:
+        tables, source = _with_file(tables, path), path.name
+    policy = resolve(tables, source)
+    if tighter is None:
+        return policy
+    tightened = resolve(_with_file(tables, tighter), f"{source} + {tighter.name}")
+    prefix = f"{PREFIX}." if tighter.name == SHARED_FILE else ""
+    if looser := [
+        Problem(str(tighter), f"{prefix}{key}", f"{text}; this file may only tighten")
+        for key, text in loosened(policy, tightened)
+    ]:
+        raise PolicyError(looser)
+    return tightened
+
+
+def _with_file(tables: Tables, path: Path) -> Tables:
+    """Lay a policy file over the tables."""
+    document: object = _read(path)
+    if path.name != SHARED_FILE:
+        return _laid_over(tables, document, Checker(path.name, ""))
+    if (table := _our_table(document)) is None:
+        raise PolicyError([Problem(str(path), PREFIX, "is not there")])
+    return _laid_over(tables, table, Checker(path.name, PREFIX))
+
+
+def _laid_over(tables: Tables, document: object, checker: Checker) -> Tables:
+    over = checker.policy(document)
+    merged = overlay(tables, over)
+    hold_to_sense(checker, tables, over, merged)
+    if checker.problems:
+        raise PolicyError(checker.problems)
+    return merged
+
+
+def _is_ours(shared: Path) -> bool:
+    """Whether a `pyproject.toml` has a table of ours; most are told from their text, without reading the TOML."""
+    try:
+        if b"pytest-rollback" not in shared.read_bytes():
+            return False
+    except OSError:
+        pass  # reading it as TOML says what is wrong, with the file's name
+    return _our_table(_read(shared)) is not None
+
+
+def _our_table(document: object) -> object | None:
+    """Give `[tool.pytest-rollback]` of a `pyproject.toml`."""
+    tool = document.get("tool") if isinstance(document, dict) else None
+    table: object | None = tool.get("pytest-rollback") if isinstance(tool, dict) else None
+    return table
+
+
+def _read(path: Path) -> Tables:
+    """Read a TOML file; what is wrong with it is said with its name."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise PolicyError([Problem(str(path), "", f"cannot be read: {error.strerror or error}")]) from error
+    except UnicodeDecodeError as error:
+        raise PolicyError([Problem(str(path), "", f"is not UTF-8 (byte {error.start})")]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyError([Problem(str(path), "", f"is not TOML: {error}")]) from error
+
+
+@cache
+def _shipped() -> Tables:
+    """Read the shipped matrix, by the same code as any other."""
+    text = resources.files(__package__).joinpath("default.toml").read_text("utf-8")
+    checker = Checker("default.toml", "")
+    return overlay({}, checker.policy(tomllib.loads(text)))

@@ -1,0 +1,130 @@
+"""The policy once it is read, checked and merged: what `judge` and `session` go by."""
+
+from __future__ import annotations
+
+import fnmatch
+
+from msgspec import Struct
+
+from pytest_rollback.model import Action, Level, Severity
+from pytest_rollback.policy.criteria import Criterion, Quantity
+
+ANY_GROUP = "*"
+LAST = 100
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """A marker that the gate runs and judges."""
+
+    name: str
+    order: int = LAST
+    each_s: float | None = None
+    whole_s: float | None = None
+    fail_fast: bool = False
+    at: str = "commit"
+    required: bool = False
+
+
+class Trigger(Struct, frozen=True, kw_only=True):
+    """A row of the decision matrix."""
+
+    name: str
+    severity: Severity
+    action: Action
+    level: Level | None = None
+    deadline_s: float | None = None
+    hold_s: float | None = None
+    enabled: bool = True
+    groups: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    failures: Criterion | None = None
+    rate: Criterion | None = None
+    exceptions: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    drop: Criterion | None = None
+    rise: Criterion | None = None
+    above: Quantity | None = None
+    below: Quantity | None = None
+    limit: bool = False
+    signals: tuple[str, ...] = ()
+
+    @property
+    def on_metrics(self) -> bool:
+        """Whether the row watches measurements."""
+        ranged = (self.drop, self.rise, self.above, self.below)
+        return bool(self.metrics) or self.limit or any(bound is not None for bound in ranged)
+
+    @property
+    def on_tests(self) -> bool:
+        """Whether the row watches tests."""
+        return not self.on_metrics and not self.signals
+
+
+class Metric(Struct, frozen=True, kw_only=True):
+    """How numbers of one name or kind are read, and their absolute limits."""
+
+    name: str
+    unit: str = ""
+    better: str = "higher"
+    floor: Quantity | None = None
+    ceiling: Quantity | None = None
+    assumed: float | None = None
+    tolerance: float = 0.0
+    required: bool = False
+
+
+class Phase(Struct, frozen=True, kw_only=True):
+    """A phase of a migration."""
+
+    name: str
+    risk: str | None = None
+    requires: tuple[str, ...] = ()
+    stop: tuple[str, ...] = ()
+    way_back_s: float | None = None
+
+
+class Tier(Struct, frozen=True, kw_only=True):
+    """Who is called."""
+
+    number: int
+    name: str
+    contacts: tuple[str, ...] = ()
+    respond_s: float | None = None
+    levels: tuple[Level, ...] = ()
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """All that the project decided, the shipped matrix included."""
+
+    mode: str
+    trusted: str | None
+    live: tuple[str, ...]
+    labels: tuple[str, ...]
+    phase: Phase | None
+    groups: tuple[Group, ...]
+    triggers: tuple[Trigger, ...]
+    metrics: dict[str, Metric]
+    phases: dict[str, Phase]
+    tiers: tuple[Tier, ...]
+    source: str
+    digest: str
+
+    def group(self, name: str) -> Group | None:
+        """Find a group by its marker's name."""
+        return next((group for group in self.groups if group.name == name), None)
+
+    def metric(self, name: str, kind: str) -> Metric | None:
+        """Find the rules of a measurement: those of its own name, else those of its kind."""
+        return self.metrics.get(name) or self.metrics.get(kind)
+
+    def tier_for(self, level: Level | None) -> Tier | None:
+        """Find the lowest tier that may decide a rollback of this level."""
+        return next((tier for tier in self.tiers if level in tier.levels), None)
+
+    def is_live(self, branch: str | None, default_branch: str | None) -> bool:
+        """Whether deadlines run on this branch; without a word of the policy: the trusted one, or main, master."""
+        if branch is None:
+            return False
+        named = self.live or ((self.trusted or default_branch or "").removeprefix("origin/"),)
+        patterns = named if any(named) else ("main", "master")
+        return any(fnmatch.fnmatchcase(branch, pattern) for pattern in patterns)

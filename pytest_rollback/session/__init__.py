@@ -1,0 +1,1 @@
+"""Inside pytest: selecting, observing, judging and telling. Only this package and the door know pytest."""

@@ -1,0 +1,81 @@
+"""Gathers the evidence of a session, that of other plugins included. What they give is checked before it counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+import pytest
+
+from pytest_rollback.model import Evidence, Measurement, Obstacle, Reason, Signal, TestResult
+
+ROWS = "pytest_rollback_triggers"
+EVIDENCE = "pytest_rollback_evidence"
+
+
+def extra_rows(config: pytest.Config) -> dict[str, Any]:
+    """Ask the other plugins for rows of the decision matrix, as policy tables."""
+    rows: dict[str, Any] = {}
+    for given in config.hook.pytest_rollback_triggers(config=config):
+        if not isinstance(given, Mapping):
+            msg = f"{ROWS}: give rows by name, as they would stand in the policy, not {given!r}"
+            raise pytest.UsageError(msg)
+        for name, row in given.items():
+            rows[name] = dict(row) if isinstance(row, Mapping) else row
+    return {"triggers": rows} if rows else {}
+
+
+def collect_evidence(
+    config: pytest.Config,
+    *,
+    tests: Iterable[TestResult],
+    signals: list[Signal],
+    obstacles: list[Obstacle],
+    collected: int,
+) -> Evidence:
+    """Add what other plugins know to what the session saw."""
+    given, wrong = _ask(config)
+    measurements = [fact for fact in given if isinstance(fact, Measurement)]
+    twice = [name for name, times in Counter(fact.name for fact in measurements).items() if times > 1]
+    wrong += [f"{name} was measured more than once; a number is measured once" for name in twice]
+    return Evidence(
+        tests=tuple(tests),
+        measurements=tuple(fact for fact in measurements if fact.name not in twice),
+        signals=(*signals, *(fact for fact in given if isinstance(fact, Signal))),
+        obstacles=(*obstacles, *(Obstacle(reason=Reason.INVALID, detail=text) for text in wrong)),
+        collected=collected,
+    )
+
+
+def _ask(config: pytest.Config) -> tuple[list[Measurement | Signal], list[str]]:
+    """Ask the other plugins; gives what they know, and what is wrong with it."""
+    facts: list[Measurement | Signal] = []
+    wrong: list[str] = []
+    try:
+        answers = config.hook.pytest_rollback_evidence(config=config)
+    except Exception as error:  # noqa: BLE001 (whatever it is: evidence that could not be had forbids a pass)
+        return [], [f"{EVIDENCE} failed: {type(error).__name__}: {error}"]
+    for fact in _flat(answers):
+        try:
+            facts.append(_checked(fact))
+        except msgspec.ValidationError as error:
+            wrong.append(f"{EVIDENCE} gave {fact!r}: {error}")
+    return facts, wrong
+
+
+def _flat(answers: Iterable[object]) -> Iterator[object]:
+    for answer in answers:
+        if isinstance(answer, Iterable) and not isinstance(answer, str):
+            yield from answer
+        else:
+            yield answer
+
+
+def _checked(fact: object) -> Measurement | Signal:
+    """Hold a fact to its type: a record made by hand is not checked by the making."""
+    if not isinstance(fact, (Measurement, Signal)):
+        msg = "expected a Measurement or a Signal"
+        raise msgspec.ValidationError(msg)
+    return msgspec.convert(msgspec.to_builtins(fact), type(fact))

@@ -1,0 +1,122 @@
+"""Carries the time limits of groups and tests, and stops a group that failed fast or ran out of time.
+
+pytest-timeout ends a test that runs too long. Between tests the group's own clock is read, so that a group keeps
+its limit even where pytest-timeout is turned off.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from _pytest.mark.structures import Mark as PytestMark
+
+from pytest_rollback.model import Outcome, Signal, TestResult
+from pytest_rollback.policy.criteria import duration
+from pytest_rollback.policy.rules import Group, Policy
+from pytest_rollback.session.select import Marks
+
+SHORTEST = 0.001
+
+
+class Limits:
+    """The clocks of one session's groups."""
+
+    def __init__(self, policy: Policy, *, enforced: bool, of_session: float | None = None) -> None:
+        self.groups = {group.name: group for group in policy.groups}
+        self.enforced = enforced
+        self.of_session = of_session or math.inf
+        self.spent = dict.fromkeys(self.groups, 0.0)
+        self.stopped: dict[str, str] = {}
+        self.withheld: dict[str, str] = {}
+        self.own: set[str] = set()
+
+    def limit_each(self, item: pytest.Item, marks: Marks) -> None:
+        """Give a test the limit of its groups, where it has none of its own."""
+        own = item.get_closest_marker("timeout")
+        if own is not None:
+            self.own.add(item.nodeid)
+            return
+        limits = [group.each_s for group in self._groups(marks) if group.each_s is not None]
+        if limits and self.enforced and min(limits) < self.of_session:
+            item.add_marker(pytest.mark.timeout(min(limits)))
+
+    def limit_rest(self, item: pytest.Item, marks: Marks) -> None:
+        """Give a test no more than what is left of its groups' time."""
+        rests = [group.whole_s - self.spent[group.name] for group in self._groups(marks) if group.whole_s is not None]
+        if not rests or not self.enforced:
+            return
+        rest = max(min(rests), SHORTEST)
+        own = item.get_closest_marker("timeout")
+        if (self.of_session if own is None else _seconds(own)) > rest:
+            item.add_marker(pytest.mark.timeout(rest, **_how(own)), append=False)
+
+    def why_withheld(self, test: str, marks: Marks) -> str | None:
+        """Say why a test is not to run: every group that it belongs to was stopped."""
+        reasons = [self.stopped.get(mark.group) for mark in marks]
+        if not reasons or not all(reasons):
+            return None
+        self.withheld[test] = "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+        return self.withheld[test]
+
+    def account(self, result: TestResult, *, failing: bool) -> None:
+        """Add what a test took to its groups' clocks, and stop those that are done with."""
+        if result.test in self.withheld:
+            return
+        for group in self._groups(result.marks):
+            self.spent[group.name] += result.duration_s
+            if group.whole_s is not None and self.spent[group.name] >= group.whole_s:
+                self.stopped.setdefault(group.name, f"{group.name} used up its {duration(group.whole_s)}")
+            if group.fail_fast and failing:
+                self.stopped.setdefault(group.name, f"{group.name} stops at its first failure")
+
+    def judge_time(self, result: TestResult) -> TestResult:
+        """Hold a test's measured time against its groups' limit, where nothing could end it in time."""
+        limits = [group.each_s for group in self._groups(result.marks) if group.each_s is not None]
+        if self.enforced or not limits or result.test in self.own or result.duration_s <= min(limits):
+            return result
+        message = f"took {duration(round(result.duration_s, 3))}, limit {duration(min(limits))}"
+        return TestResult(
+            test=result.test,
+            outcome=Outcome.TIMED_OUT,
+            marks=result.marks,
+            duration_s=result.duration_s,
+            message=message,
+            exceptions=result.exceptions,
+        )
+
+    def signals(self) -> list[Signal]:
+        """Say which groups ran out of time."""
+        return [
+            Signal(name="timed-out", detail=self._overrun(group))
+            for group in self.groups.values()
+            if group.whole_s is not None and self.spent[group.name] >= group.whole_s
+        ]
+
+    def _overrun(self, group: Group) -> str:
+        kept = sum(self.stopped.get(group.name, "") in reason for reason in self.withheld.values())
+        left = f"; {kept} of its tests did not run" if kept else ""
+        return f"{group.name} used up its {duration(group.whole_s or 0.0)}{left}"
+
+    def _groups(self, marks: Marks) -> list[Group]:
+        return [self.groups[mark.group] for mark in marks]
+
+
+def _seconds(own: PytestMark) -> float:
+    """Read a test's own time limit; one that can't be read is pytest-timeout's to complain about."""
+    written = own.args[0] if own.args else own.kwargs.get("timeout")
+    try:
+        seconds = float(written)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return 0.0
+    return seconds if seconds > 0 else math.inf
+
+
+def _how(own: PytestMark | None) -> dict[str, object]:
+    """Keep how a test wants to be ended, where only its time changes."""
+    if own is None:
+        return {}
+    how = {name: value for name, value in own.kwargs.items() if name != "timeout"}
+    if len(own.args) > 1:
+        how["method"] = own.args[1]
+    return how

@@ -1,0 +1,93 @@
+"""Notices when a gate was made to look at less than all of it. Such a gate may block, but can't pass.
+
+What the project's own committed configuration leaves out (`testpaths`, `norecursedirs`, `collect_ignore`, an
+`--ignore` in `addopts`) is how the project defines its suite; what is typed on top of that narrows the gate.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _pytest.main import pytest_ignore_collect as ignored_by_pytest
+
+ROOT_FILES = ("pytest-rollback.toml", "setup.py")
+COLLECTION_SETTINGS = (
+    "testpaths",
+    "norecursedirs",
+    "python_files",
+    "python_classes",
+    "python_functions",
+    "collect_imported_tests",
+    "addopts",
+)
+
+
+def narrowings(config: pytest.Config, top: Path | None) -> Iterator[str]:
+    """Say how the options narrow the gate in ways that leave no trace among the collected tests."""
+    yield from _by_paths(config, top)
+    own = _in_addopts(config)
+    for option, name in (("ignore", "--ignore"), ("ignore_glob", "--ignore-glob")):
+        for path in config.getoption(option, None) or ():
+            if str(path) not in getattr(own, option):
+                yield f"{name} {path}"
+    if config.getoption("lf", default=False):
+        yield "--last-failed"
+    if config.getoption("noconftest", default=False):
+        yield "--noconftest, where markers may come from"
+    for setting in config.getoption("override_ini", None) or ():
+        if setting.partition("=")[0].strip() in COLLECTION_SETTINGS and setting not in own.override_ini:
+            yield f"-o {setting}"
+
+
+def _by_paths(config: pytest.Config, top: Path | None) -> Iterator[str]:
+    """Say whether less than the whole project was started."""
+    root = config.rootpath
+    started = config.invocation_params.dir
+    if config.args_source is pytest.Config.ArgsSource.ARGS:
+        given = [Path(started, arg.partition("::")[0]) for arg in config.args]
+        named = any("::" in arg for arg in config.args) or config.option.pyargs
+        if named or not _cover(given, config):
+            yield f"paths: {' '.join(config.args)}"
+    elif root != started and started not in root.parents:
+        yield f"a start below the root ({started.relative_to(root) if started.is_relative_to(root) else started})"
+    if not _is_confirmed_root(config) and top is not None and top.resolve() in root.resolve().parents:
+        yield f"a start below the root (nothing says that {root.name}/ is one; its repository starts further up)"
+
+
+def _cover(given: list[Path], config: pytest.Config) -> bool:
+    """Whether paths cover all that a plain start would collect."""
+    root = config.rootpath
+    whole = [path for pattern in config.getini("testpaths") for path in root.glob(pattern)] or [root]
+    covering = {path.resolve() for path in given}
+    reaches = [path.resolve() for path in whole]
+    return all(covering & {reach, *reach.parents} for reach in reaches)
+
+
+def _is_confirmed_root(config: pytest.Config) -> bool:
+    """Whether anything says that pytest's root is the project's: it guesses one where there is no configuration."""
+    return config.inipath is not None or any((config.rootpath / name).is_file() for name in ROOT_FILES)
+
+
+def _in_addopts(config: pytest.Config) -> argparse.Namespace:
+    """Read what the project's own configuration leaves out."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option, dest in (("--ignore", "ignore"), ("--ignore-glob", "ignore_glob"), ("-o", "override_ini")):
+        parser.add_argument(option, dest=dest, action="append", default=[])
+    return parser.parse_known_args(config.getini("addopts"))[0]
+
+
+def ignoring_plugin(config: pytest.Config, collection_path: Path) -> str | None:
+    """Name the plugin that refused a path which pytest and the project's conftest files would collect."""
+    if ignored_by_pytest(collection_path, config):
+        return None
+    known: dict[str, Any] = {"collection_path": collection_path, "config": config, "path": collection_path}
+    for impl in reversed(config.hook.pytest_ignore_collect.get_hookimpls()):
+        if impl.wrapper or impl.hookwrapper or impl.function is ignored_by_pytest:
+            continue
+        if impl.function(**{name: known[name] for name in impl.argnames}):
+            return None if Path(str(impl.plugin_name)).name == "conftest.py" else str(impl.plugin_name)
+    return None

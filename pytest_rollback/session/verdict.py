@@ -1,0 +1,73 @@
+"""Turns what a session saw into its report."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from msgspec import Struct
+
+from pytest_rollback.judge.advise import next_command, recommend, who_is_called
+from pytest_rollback.judge.decide import decide
+from pytest_rollback.judge.tally import tally
+from pytest_rollback.model import Environment, Evidence, NotPassed, Outcome, PolicyUsed, Report, Subject
+from pytest_rollback.policy.rules import Policy
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """All that a session knows when its last test is done."""
+
+    evidence: Evidence
+    subject: Subject
+    environment: Environment
+    started: datetime
+    whole_suite: bool
+    notes: tuple[str, ...]
+
+
+def report_on(facts: Facts, policy: Policy) -> Report:
+    """Judge, and write down all that there is to say."""
+    finished = datetime.now(timezone.utc)
+    judgement = decide(facts.evidence, policy, facts.subject)
+    call = who_is_called(judgement, policy)
+    return Report(
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        steady=judgement.steady,
+        mode=policy.mode,
+        subject=facts.subject,
+        policy=PolicyUsed(digest=policy.digest, source=policy.source),
+        environment=facts.environment,
+        started=iso(facts.started),
+        finished=iso(finished),
+        duration_s=round((finished - facts.started).total_seconds(), 3),
+        whole_suite=facts.whole_suite,
+        tests=tally(facts.evidence, policy, whole_suite=facts.whole_suite),
+        findings=judgement.findings,
+        obstacles=judgement.obstacles,
+        not_passed=_not_passed(facts),
+        measurements=judgement.measurements,
+        recommendation=recommend(judgement, call, finished),
+        call=call,
+        notes=facts.notes,
+        next=next_command(judgement),
+    )
+
+
+def iso(moment: datetime) -> str:
+    """Write a moment as UTC ISO 8601."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _not_passed(facts: Facts) -> tuple[NotPassed, ...]:
+    """List the tests that did not simply pass, with what they said."""
+    return tuple(
+        NotPassed(
+            test=result.test,
+            groups=tuple(mark.group for mark in result.marks),
+            outcome=result.outcome,
+            message=result.message,
+            duration_s=round(result.duration_s, 3),
+        )
+        for result in facts.evidence.tests
+        if result.outcome is not Outcome.PASSED
+    )

@@ -1,0 +1,117 @@
+"""The verdict in a terminal: plain, aligned, and readable at 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from pytest_rollback.model import Action, Report, Severity, Verdict
+from pytest_rollback.show.words import order, ran, span, way_back
+
+LABEL = 10
+INDENT = " " * LABEL
+SHOWN = 10
+COLOURS = {Verdict.PASSED: "green", Verdict.BLOCKED: "red", Verdict.INCONCLUSIVE: "yellow"}
+URGENT = {Severity.CRITICAL: "red", Severity.HIGH: "red", Severity.MEDIUM: "yellow", Severity.LOW: ""}
+
+
+class Line(Struct, frozen=True):
+    """A line, and the colour for where there are colours."""
+
+    text: str
+    colour: str = ""
+
+
+class Row(Struct, frozen=True):
+    """Something that stands against the change: a finding, or a reason why the gate could not tell."""
+
+    weight: str
+    name: str
+    reason: str
+    order: str
+    tests: tuple[str, ...]
+    colour: str
+
+
+def render(report: Report, width: int, *, verbose: bool = False) -> list[Line]:
+    """Write a report for people. A pass takes one line, all else ends in the one command to run next."""
+    colour = COLOURS[report.verdict]
+    shadow = " (shadow)" if report.mode == "shadow" else ""
+    rows = list(_rows(report, verbose=verbose))
+    if report.verdict is Verdict.PASSED:
+        return [Line(f"safety gate: PASSED{shadow}  {ran(report)}", colour), *_table(rows, report, width)]
+    title = f" safety gate: {report.verdict.value.upper()}{shadow} "
+    facts = [Line(f"{label:<{LABEL}}{text}") for label, text in _facts(report)]
+    return [Line(title.center(width, "="), colour), *_table(rows, report, width), Line(""), *facts]
+
+
+def _rows(report: Report, *, verbose: bool) -> Iterator[Row]:
+    for found in report.findings:
+        if found.action is not Action.NOTE or verbose:
+            yield Row(
+                found.severity.value,
+                found.trigger,
+                found.reason,
+                order(found, report),
+                found.tests,
+                URGENT[found.severity],
+            )
+    for obstacle in report.obstacles:
+        yield Row("unclear", obstacle.reason.value, obstacle.detail, "", obstacle.tests, "yellow")
+
+
+def _table(rows: list[Row], report: Report, width: int) -> Iterator[Line]:
+    """Lay rows out in columns; where they don't fit beside each other, the order goes under the reason."""
+    names = max((len(row.name) for row in rows), default=0) + 2
+    reasons = max((len(row.reason) for row in rows), default=0) + 3
+    fits = all(LABEL + names + reasons + len(row.order) <= width for row in rows)
+    told: set[str] = set()
+    for row in rows:
+        start = f"{row.weight:<{LABEL}}{row.name:<{names}}"
+        if fits:
+            yield Line(f"{start}{row.reason:<{reasons}}{row.order}".rstrip(), row.colour)
+        else:
+            yield Line(f"{start}{row.reason}", row.colour)
+            if row.order:
+                yield Line(f"{' ' * len(start)}{row.order}", row.colour)
+        fresh = [test for test in row.tests if test not in told]
+        told.update(fresh)
+        yield from _tests(fresh, report, width)
+
+
+def _tests(tests: list[str], report: Report, width: int) -> Iterator[Line]:
+    """List tests with what they said; a name is never cut, since it is there to be copied."""
+    said = {result.test: result.message for result in report.not_passed}
+    for test in tests[:SHOWN]:
+        message = said.get(test, "")
+        line = f"{INDENT}{test}"
+        if message and len(line) + 3 + len(message) <= width:
+            yield Line(f"{line}   {message}")
+            continue
+        yield Line(line)
+        if message:
+            yield Line(cut(f"{INDENT}  {message}", width))
+    if len(tests) > SHOWN:
+        yield Line(f"{INDENT}and {len(tests) - SHOWN} more of {len(tests)}; --gate-report FILE.json lists all")
+
+
+def _facts(report: Report) -> Iterator[tuple[str, str]]:
+    yield "ran", ran(report)
+    if report.recommendation is not None:
+        yield "way back", way_back(report.recommendation)
+    call = report.call
+    if call is not None and (call.contacts or report.subject.live):
+        contacts = f": {', '.join(call.contacts)}" if call.contacts else ""
+        within = f"; answers within {span(call.respond_s)}" if call.respond_s else ""
+        yield "call", f"tier {call.tier}, {call.name}{contacts}{within}"
+    for note in report.notes:
+        yield "note", note
+    if report.mode == "shadow":
+        yield "shadow", "all is judged and said, nothing is blocked: the status is 0"
+    yield "next", report.next or ""
+
+
+def cut(text: str, width: int) -> str:
+    """Cut a line to the width, and show that it was cut."""
+    return text if len(text) <= width else f"{text[: width - 3]}..."
