@@ -69,21 +69,32 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_rollback.session.gate import open_gate
 
         config.pluginmanager.register(open_gate(config), GATE_NAME)
+    else:
+        _refuse_gate_options(config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, int | None]:
-    """Answer for a gate that was asked for and reached no verdict: `--help`, `--markers`, another plugin's main."""
+    """Answer for the gate where pytest would say 0 without having asked it: `--markers`, another plugin's main."""
     status = yield
-    if status == 0 and _gate_is_asked_for(config) and not _has_judged(config):
-        return NOTHING_JUDGED
-    return status
+    return _status_of_gate(config) if status == 0 and _gate_is_asked_for(config) else status
 
 
 def _gate_is_asked_for(config: pytest.Config) -> bool:
     return bool(config.option.rollback_gate or config.option.rollback_all)
 
 
-def _has_judged(config: pytest.Config) -> bool:
+def _refuse_gate_options(config: pytest.Config) -> None:
+    """An option of the gate without the gate would look like a gate that ran."""
+    for given, name in (
+        (config.option.rollback_policy, "--gate-policy"),
+        (config.option.rollback_reports, "--gate-report"),
+    ):
+        if given:
+            msg = f"{name} needs --safety-gate (or --gate-all)"
+            raise pytest.UsageError(msg)
+
+
+def _status_of_gate(config: pytest.Config) -> int:
     gate: Gate | None = config.pluginmanager.get_plugin(GATE_NAME)
-    return gate is not None and gate.report is not None
+    return NOTHING_JUDGED if gate is None or gate.status is None else gate.status

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from _pytest.pathlib import bestrelpath
 
 from pytest_rollback.judge.tally import FAILING
-from pytest_rollback.model import Mark, Obstacle, Outcome, Reason, Report, Signal, TestResult
+from pytest_rollback.model import Mark, Obstacle, Outcome, Reason, Signal, TestResult
 from pytest_rollback.policy.load import find_policy, load_policy
 from pytest_rollback.policy.problems import PolicyError
 from pytest_rollback.policy.rules import Policy
@@ -22,7 +24,7 @@ from pytest_rollback.session.observe import EXCEPTIONS, Observer, message_of, na
 from pytest_rollback.session.outlets import Outlets
 from pytest_rollback.session.remember import failed_last_time, remember_failures
 from pytest_rollback.session.select import MarkerReader, Marks, in_gate_order
-from pytest_rollback.session.status import exit_status
+from pytest_rollback.session.status import INCONCLUSIVE, exit_status
 from pytest_rollback.session.surroundings import environment_of, subject_of
 from pytest_rollback.session.verdict import Facts, report_on
 
@@ -98,7 +100,7 @@ class Gate:
         self.skipped_modules: list[TestResult] = []
         self.ignored_by: dict[str, list[str]] = {}
         self.warnings = 0
-        self.report: Report | None = None
+        self.status: int | None = None
 
     # --- before ---
 
@@ -113,7 +115,7 @@ class Gate:
         """Note what another plugin leaves uncollected; pytest and the project's own conftest may."""
         ignored = yield
         if ignored and (plugin := ignoring_plugin(config, collection_path)):
-            self.ignored_by.setdefault(plugin, []).append(str(collection_path))
+            self.ignored_by.setdefault(plugin, []).append(bestrelpath(config.rootpath, collection_path))
         return ignored
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -225,14 +227,25 @@ class Gate:
         os.environ.update(self.taken)
 
     def _conclude(self, session: pytest.Session) -> None:
-        """Reach the verdict, tell it, and set the status."""
+        """Reach the verdict, tell it, and set the status. An error of our own is no pass."""
+        try:
+            self._judge(session)
+        except Exception as error:
+            self.status = session.exitstatus = INCONCLUSIVE
+            told = f"{type(error).__name__}: {plain(str(error))}"
+            sys.stderr.write(f"\nsafety gate: INCONCLUSIVE  an error of the gate itself: {told}\n")
+            if getattr(self.config.option, "fulltrace", False):
+                raise
+
+    def _judge(self, session: pytest.Session) -> None:
         pytest_status = int(session.exitstatus)
         facts = self._facts(pytest_status)
-        self.report = report_on(facts, self.policy)
+        report = report_on(facts, self.policy)
         remember_failures(self.config, facts)
-        unheard = self.outlets.tell(self.report, silent=pytest_status == pytest.ExitCode.USAGE_ERROR)
+        unheard = self.outlets.tell(report, silent=pytest_status == pytest.ExitCode.USAGE_ERROR)
         beyond = session.testsfailed - self.observer.failures(self.marks) - len(self._collection_errors())
-        session.exitstatus = exit_status(self.report, pytest_status, unexplained=beyond > 0, unheard=unheard)
+        self.status = exit_status(report, pytest_status, unexplained=beyond > 0, unheard=unheard)
+        session.exitstatus = self.status
 
     def _facts(self, pytest_status: int) -> Facts:
         """Gather all that was seen."""
@@ -257,7 +270,7 @@ class Gate:
         return Facts(
             evidence=evidence,
             subject=self.subject,
-            environment=environment_of(self.config),
+            environment=environment_of(),
             started=self.started,
             whole_suite=self.whole_suite,
             notes=tuple(self.notes),

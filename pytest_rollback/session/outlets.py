@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from _pytest._io import TerminalWriter
 
 from pytest_rollback.model import Report, Subject
 from pytest_rollback.policy.rules import Policy
@@ -59,10 +60,9 @@ class Outlets:
 
     def _print(self, report: Report, problems: list[str]) -> None:
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is None:
-            reporter = pytest.TerminalReporter(self.config, sys.stdout)
-        writer = reporter._tw  # noqa: SLF001 (one option or another silences each of its public methods)
-        verbose = self.config.get_verbosity() > 0
+        # The reporter's public methods are silenced by one option or another, and there is none under -p no:terminal.
+        writer: TerminalWriter = TerminalWriter(sys.stdout) if reporter is None else reporter._tw  # noqa: SLF001
+        verbose = getattr(self.config.option, "verbose", 0) > 0
         lines = terminal.render(report, writer.fullwidth if writer.hasmarkup else WIDTH, verbose=verbose)
         for problem in problems:
             writer.line(f"{'error':<{terminal.LABEL}}{problem}", red=True)

@@ -1,0 +1,133 @@
+"""Where a verdict goes: the header, the terminal, the report files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from conftest import RunGate
+
+HOLDS = "@pytest.mark.golden_path\ndef test_holds(): pass\n"
+FAILS = "@pytest.mark.golden_path\ndef test_fails(): assert 0, 'why'\n"
+
+
+def test_a_pass_takes_one_line_at_the_very_end(gate: RunGate) -> None:
+    """A gate that is quiet when all is well is not bypassed."""
+    lines = gate(HOLDS).text.rstrip().splitlines()
+    assert lines[-1].startswith("safety gate: PASSED  1 of 1 gate tests in ")
+    assert not any("safety gate: PASSED" in line for line in lines[:-1])
+
+
+@pytest.mark.parametrize(
+    "option", ["-q", "-qq", "-v", "-vv", "--no-summary", "--no-header", "-p no:terminal", "--tb=no"]
+)
+def test_the_verdict_shows_whatever_else_is_silenced(gate: RunGate, option: str) -> None:
+    """Whoever asked for a gate wants its verdict, and the command to run next."""
+    gated = gate(FAILS, *option.split())
+    assert gated.status == 80
+    lines = gated.text.rstrip().splitlines()
+    assert any("safety gate: BLOCKED" in line for line in lines)
+    assert lines[-1] == "next      pytest test_it.py::test_fails"
+
+
+def test_one_header_line_says_what_stands_before_the_change(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """Groups, policy, and the phase with its risk."""
+    pytester.makepyprojecttoml(
+        "[tool.pytest-rollback]\nphase = 'move'\n[tool.pytest-rollback.phases.move]\nrisk = 'high'\n"
+    )
+    lines = [line for line in gate(HOLDS).text.splitlines() if line.startswith("safety gate: golden")]
+    assert lines == [
+        "safety gate: golden_path, isolation, mission_critical; policy: pyproject.toml; phase: move (risk high)"
+    ]
+
+
+def test_colours_are_for_terminals_only(gate: RunGate) -> None:
+    """A log file with escapes in it is hard to read."""
+    assert "\x1b" not in gate(FAILS).text
+    assert "\x1b[31m" in gate(FAILS, "--color=yes").text
+
+
+def test_a_test_can_not_write_escapes_into_the_verdict(gate: RunGate) -> None:
+    """Messages are hostile input: no escape, no carriage return, no line of its own."""
+    code = "@pytest.mark.golden_path\ndef test_it(): raise ValueError('\\x1b[2J\\rsafety gate: PASSED\\x07')\n"
+    block = gate(code).text.partition("safety gate: BLOCKED")[2]
+    assert "\x1b" not in block
+    assert "\x07" not in block
+    assert "ValueError:  [2J safety gate: PASSED" in block
+
+
+def test_reports_of_both_kinds_are_written(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """--gate-report repeats; the ending says the format; paths are those of the caller."""
+    gate(FAILS, "--gate-report=verdict.md", f"--gate-report={pytester.path / 'second.json'}")
+    assert (pytester.path / "verdict.md").read_text().startswith("# Safety gate: blocked\n")
+    assert json.loads((pytester.path / "second.json").read_text())["verdict"] == "blocked"
+    assert not list(pytester.path.glob(".*.json.*"))
+
+
+@pytest.mark.parametrize(
+    ("path", "complaint"),
+    [
+        ("verdict.txt", "known: .json, .md"),
+        ("verdict", "known: .json, .md"),
+        ("no/such/folder/x.json", "there is no folder"),
+        ("folder.json", "is a folder"),
+        ("README.md", "is no gate report"),
+        ("data.json", "is no gate report"),
+        ("binary.json", "is no gate report"),
+    ],
+)
+def test_a_report_that_can_not_be_written_is_refused_at_once(
+    gate: RunGate, pytester: pytest.Pytester, path: str, complaint: str
+) -> None:
+    """Nobody should wait for a gate to hear of a mistyped path, and no other file is ever overwritten."""
+    (pytester.path / "folder.json").mkdir()
+    (pytester.path / "README.md").write_text("# Mine\n")
+    (pytester.path / "data.json").write_text("[1]")
+    (pytester.path / "binary.json").write_bytes(b"\xff\xfe")
+    gated = gate(HOLDS, f"--gate-report={path}")
+    assert gated.status == 4
+    assert complaint in gated.text
+    assert (pytester.path / "README.md").read_text() == "# Mine\n"
+    assert (pytester.path / "data.json").read_text() == "[1]"
+
+
+def test_the_last_pass_does_not_outlive_the_start_of_the_next_gate(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """A session that is killed must not leave an old pass where a machine looks for its verdict."""
+    assert gate(HOLDS).report["verdict"] == "passed"
+    gate("import os\n@pytest.mark.golden_path\ndef test_it(): os._exit(0)\n", process=True)
+    assert not (pytester.path / "gate.json").exists()
+
+
+@pytest.mark.parametrize("option", ["--gate-report=x.json", "--gate-policy=x.toml"])
+def test_the_gates_options_do_nothing_silently_without_it(pytester: pytest.Pytester, option: str) -> None:
+    """Somebody who forgot --safety-gate would believe in a gate that never ran."""
+    pytester.makepyfile("def test_it(): pass\n")
+    result = pytester.runpytest_inprocess(option)
+    assert int(result.ret) == 4
+    result.stderr.fnmatch_lines(["*needs --safety-gate*"])
+
+
+def test_a_stricter_policy_may_be_laid_over(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """A nightly run may demand more than a commit does; never less."""
+    stricter = Path(pytester.path, "night.toml")
+    stricter.write_text("[triggers.warnings]\naction = 'roll back'\nlevel = 'commit'\n")
+    code = "import warnings\n@pytest.mark.golden_path\ndef test_it(): warnings.warn('old')\n"
+    assert gate(code, "-Wdefault").status == 0
+    assert gate(code, "-Wdefault", "--gate-policy=night.toml").triggers == ["warnings"]
+    stricter.write_text("[triggers.golden-path]\nenabled = false\n")
+    gated = gate(code, "--gate-policy=night.toml")
+    assert gated.status == 4
+    assert (
+        "night.toml: triggers.golden-path.enabled: false is looser than true; this file may only tighten" in gated.text
+    )
+
+
+def test_a_wrong_policy_is_refused_with_all_that_is_wrong(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """One run shows every mistake, each with file and key."""
+    pytester.makepyprojecttoml("[tool.pytest-rollback]\nmod = 1\nlive = 'x'\n[tool.pytest-rollback.triggers.x]\n")
+    gated = gate(HOLDS)
+    assert gated.status == 4
+    for key in ("mod: unknown key", "live: expected array", "triggers.x: no row of this name"):
+        assert f"pyproject.toml: tool.pytest-rollback.{key}" in gated.text
