@@ -28,6 +28,7 @@ types: $(READY)
 	$(BIN)/mypy
 	cd examples/chat && MYPYPATH=.:tests ../../$(BIN)/mypy --strict chat tests
 	cd examples/library && ../../$(BIN)/mypy --strict money.py tests
+	cd examples/evidence && MYPYPATH=. ../../$(BIN)/mypy --strict conftest.py greeting.py tests
 
 imports: $(READY)
 	$(BIN)/lint-imports

@@ -1,6 +1,6 @@
 """What a project's conftest or another plugin may implement. They are called in a gate only, never in a plain run.
 
-A worked example stands in `examples/library/conftest.py`.
+A worked example stands in `examples/evidence/conftest.py`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ def pytest_rollback_triggers(config: pytest.Config) -> Mapping[str, Mapping[str,
 
     Give rows by name, written as they would stand in the policy:
     `{"queue-depth": {"metric": "queue-depth", "above": "1000", "severity": "high", "action": "investigate"}}`.
-    A row may also override a shipped one key by key; what the project's policy says of it wins over both.
+    A metric that only such a row names must then be measured, or the gate is inconclusive. A row may also override
+    a shipped one key by key; what the project's policy says of it wins over both.
     """
 
 
 @pytest.hookspec
-def pytest_rollback_evidence(config: pytest.Config) -> Sequence[Measurement | Signal] | None:
+def pytest_rollback_evidence(config: pytest.Config) -> Measurement | Signal | Sequence[Measurement | Signal] | None:
     """Add evidence after the last test and before the verdict: numbers, and named facts such as `deployment-failed`."""
 
 

@@ -66,7 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     if _gate_is_asked_for(config):
-        from pytest_rollback.session.gate import open_gate
+        from pytest_rollback.session.opening import open_gate
 
         config.pluginmanager.register(open_gate(config), GATE_NAME)
     else:

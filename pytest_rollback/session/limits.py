@@ -7,6 +7,7 @@ its limit even where pytest-timeout is turned off.
 from __future__ import annotations
 
 import math
+import os
 
 import pytest
 from _pytest.mark.structures import Mark as PytestMark
@@ -100,6 +101,22 @@ class Limits:
 
     def _groups(self, marks: Marks) -> list[Group]:
         return [self.groups[mark.group] for mark in marks]
+
+
+def has_timeouts(config: pytest.Config) -> bool:
+    """Whether pytest-timeout is there to end tests."""
+    return config.pluginmanager.hasplugin("timeout") or config.pluginmanager.hasplugin("pytest_timeout")
+
+
+def timeout_of_session(config: pytest.Config) -> float | None:
+    """Give pytest-timeout's own limit for every test, which no group's may raise."""
+    if not has_timeouts(config):
+        return None
+    written = config.getoption("timeout", None) or os.environ.get("PYTEST_TIMEOUT") or config.getini("timeout")
+    try:
+        return float(written) or None
+    except (TypeError, ValueError):
+        return None
 
 
 def _seconds(own: PytestMark) -> float:

@@ -66,7 +66,6 @@ def test_rows_of_others_join_the_matrix(gate: RunGate, pytester: pytest.Pytester
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ("{'x': {'metric': 'error-rat', 'severity': 'high', 'action': 'watch'}}", 'did you mean "error-rate"?'),
         ("{'x': {'severty': 'high'}}", 'did you mean "severity"?'),
         ("{'x': 3}", "expected a table"),
         ("[3]", "give rows by name"),
@@ -81,6 +80,19 @@ def test_a_wrong_row_of_others_is_a_usage_error(
     assert gated.status == 4
     assert "pytest_rollback_triggers: " in gated.text
     assert complaint in gated.text
+
+
+def test_a_metric_that_only_a_row_of_others_names_must_be_measured(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """A plugin brings its own numbers; one that is mistyped or forgotten must not look like one that held."""
+    conftest = (
+        "from pytest_rollback.model import Measurement\n"
+        "def pytest_rollback_triggers():\n"
+        "    return {'deep': {'metric': 'depth', 'above': 9, 'severity': 'high', 'action': 'investigate'}}\n"
+    )
+    pytester.makeconftest(conftest)
+    assert gate(HOLDS).report["reason"] == "not measured"
+    pytester.makeconftest(conftest + "def pytest_rollback_evidence(): return Measurement(name='depth', value=10)\n")
+    assert gate(HOLDS).triggers == ["deep"]
 
 
 def test_others_see_the_verdict(gate: RunGate, pytester: pytest.Pytester) -> None:
