@@ -68,7 +68,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if _gate_is_asked_for(config):
         from pytest_rollback.session.opening import open_gate
 
-        config.pluginmanager.register(open_gate(config), GATE_NAME)
+        gate = open_gate(config)
+        if gate is not None:
+            config.pluginmanager.register(gate, GATE_NAME)
     else:
         _refuse_gate_options(config)
 

@@ -17,10 +17,11 @@ from pytest_rollback.session.narrow import narrowings
 from pytest_rollback.session.observe import message_of, plain
 from pytest_rollback.session.outlets import Outlets
 from pytest_rollback.session.remember import remember_failures
-from pytest_rollback.session.selection import Selection
+from pytest_rollback.session.sight import Sight
 from pytest_rollback.session.status import INCONCLUSIVE, exit_status
 from pytest_rollback.session.surroundings import environment_of, subject_of
 from pytest_rollback.session.verdict import Facts, report_on
+from pytest_rollback.session.workers import Controller
 
 MODULE_SKIP = "skipped at import"
 COLLECTION_ERROR = "collection-error"
@@ -35,24 +36,27 @@ class Gate:
         policy: Policy,
         head: Head | None,
         outlets: Outlets,
-        selection: Selection,
+        sight: Sight,
         *,
         taken: dict[str, str],
         notes: list[str],
+        controller: Controller | None = None,
     ) -> None:
         self.config = config
         self.policy = policy
         self.outlets = outlets
-        self.selection = selection
-        self.observer = selection.observer
+        self.sight = sight
         self.taken = taken
         self.notes = notes
+        self.controller = controller
         self.subject = subject_of(head, policy)
         self.top = head.top if head else None
         self.started = datetime.now(timezone.utc)
         self.signals: list[Signal] = []
         self.obstacles: list[Obstacle] = []
         self.skipped_modules: list[TestResult] = []
+        self.odd_modules: set[str] = set()
+        self.collection_errors = 0
         self.warnings = 0
         self.status: int | None = None
 
@@ -61,21 +65,18 @@ class Gate:
         return self.outlets.header(self.policy, self.subject)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note what could not be collected, and modules that skip themselves with all gate tests in them."""
+        """Note what could not be collected, and modules that skip themselves; every worker reports the same."""
+        if report.failed:
+            self.collection_errors += 1
+        if report.nodeid in self.odd_modules:
+            return
+        if report.failed or report.skipped:
+            self.odd_modules.add(report.nodeid)
         if report.failed:
             detail = f"{report.nodeid or 'the session'} could not be collected: {message_of(report)}"
             self.signals.append(Signal(name=COLLECTION_ERROR, detail=detail, tests=(report.nodeid,)))
         elif report.skipped:
             self._module_skipped(report)
-
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Note that a test began."""
-        self.observer.start(nodeid)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Fold a report into what is known of its test."""
-        self.observer.report(report)
 
     def pytest_warning_recorded(self) -> None:
         """Count the warnings."""
@@ -127,7 +128,7 @@ class Gate:
         report = report_on(facts, self.policy)
         remember_failures(self.config, facts)
         unheard = self.outlets.tell(report, silent=pytest_status == pytest.ExitCode.USAGE_ERROR)
-        beyond = session.testsfailed - self.observer.failures(self.selection.marks) - len(self._collection_errors())
+        beyond = session.testsfailed - self.sight.observer.failures(self.sight.marks) - self.collection_errors
         self.status = exit_status(report, pytest_status, unexplained=beyond > 0, unheard=unheard)
         session.exitstatus = self.status
 
@@ -142,22 +143,25 @@ class Gate:
             obstacles.append(Obstacle(reason=Reason.USAGE, detail="the session could not start as it was asked to"))
         if self.warnings:
             self.signals.append(Signal(name="warnings", detail=f"{self.warnings} warnings"))
-        limits = self.selection.limits
+        limits = self.sight.limits
+        if self.controller is not None:
+            obstacles += self.controller.obstacles()
+            self.notes += self.controller.notes()
         if not limits.enforced:
             self.notes.append("pytest-timeout is turned off: time limits are judged afterwards, nothing is ended")
         evidence = collect_evidence(
             self.config,
-            tests=[*self.selection.results(), *self.skipped_modules],
+            tests=[*self.sight.results(), *self.skipped_modules],
             signals=[*self.signals, *limits.signals()],
             obstacles=obstacles,
-            collected=len(self.selection.marks),
+            collected=len(self.sight.marks),
         )
         return Facts(
             evidence=evidence,
             subject=self.subject,
             environment=environment_of(),
             started=self.started,
-            whole_suite=self.selection.whole_suite,
+            whole_suite=self.sight.whole_suite,
             notes=tuple(self.notes),
         )
 
@@ -165,7 +169,7 @@ class Gate:
         """Say how the gate was made to look at less than all of it."""
         for detail in narrowings(self.config, self.top):
             yield Obstacle(reason=Reason.NARROWED, detail=f"narrowed by {detail}")
-        for plugin, paths in self.selection.ignored_by.items():
+        for plugin, paths in self.sight.ignored_by.items():
             detail = f"narrowed by the plugin {plugin}, which left {len(paths)} paths uncollected"
             yield Obstacle(reason=Reason.NARROWED, detail=detail, tests=tuple(paths))
 
@@ -178,6 +182,3 @@ class Gate:
         self.skipped_modules.append(
             TestResult(test=report.nodeid, outcome=Outcome.SKIPPED, marks=marks, message=message)
         )
-
-    def _collection_errors(self) -> list[Signal]:
-        return [signal for signal in self.signals if signal.name == COLLECTION_ERROR]

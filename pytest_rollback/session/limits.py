@@ -27,9 +27,8 @@ class Limits:
         self.groups = {group.name: group for group in policy.groups}
         self.enforced = enforced
         self.of_session = of_session or math.inf
-        self.spent = dict.fromkeys(self.groups, 0.0)
+        self.clocks: dict[tuple[str, str], float] = {}
         self.stopped: dict[str, str] = {}
-        self.withheld: dict[str, str] = {}
         self.own: set[str] = set()
 
     def limit_each(self, item: pytest.Item, marks: Marks) -> None:
@@ -44,7 +43,7 @@ class Limits:
 
     def limit_rest(self, item: pytest.Item, marks: Marks) -> None:
         """Give a test no more than what is left of its groups' time."""
-        rests = [group.whole_s - self.spent[group.name] for group in self._groups(marks) if group.whole_s is not None]
+        rests = [group.whole_s - self.spent(group) for group in self._groups(marks) if group.whole_s is not None]
         if not rests or not self.enforced:
             return
         rest = max(min(rests), SHORTEST)
@@ -52,24 +51,34 @@ class Limits:
         if (self.of_session if own is None else _seconds(own)) > rest:
             item.add_marker(pytest.mark.timeout(rest, **_how(own)), append=False)
 
-    def why_withheld(self, test: str, marks: Marks) -> str | None:
+    def why_withheld(self, marks: Marks) -> str | None:
         """Say why a test is not to run: every group that it belongs to was stopped."""
         reasons = [self.stopped.get(mark.group) for mark in marks]
         if not reasons or not all(reasons):
             return None
-        self.withheld[test] = "; ".join(dict.fromkeys(reason for reason in reasons if reason))
-        return self.withheld[test]
+        return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
 
-    def account(self, result: TestResult, *, failing: bool) -> None:
-        """Add what a test took to its groups' clocks, and stop those that are done with."""
-        if result.test in self.withheld:
+    def account(self, result: TestResult, worker: str, *, failing: bool) -> None:
+        """Add what a test took to its groups' clocks, and stop those that are done with.
+
+        Workers run side by side, so each has a clock of its own, and a group's time is that of its slowest worker.
+        """
+        if result.outcome is Outcome.WITHHELD:
             return
         for group in self._groups(result.marks):
-            self.spent[group.name] += result.duration_s
-            if group.whole_s is not None and self.spent[group.name] >= group.whole_s:
-                self.stopped.setdefault(group.name, f"{group.name} used up its {duration(group.whole_s)}")
+            clock = (worker, group.name)
+            self.clocks[clock] = self.clocks.get(clock, 0.0) + result.duration_s
+            if self._is_used_up(group):
+                self.stopped.setdefault(group.name, f"{group.name} used up its {duration(group.whole_s or 0.0)}")
             if group.fail_fast and failing:
                 self.stopped.setdefault(group.name, f"{group.name} stops at its first failure")
+
+    def spent(self, group: Group) -> float:
+        """Give the time that a group has taken."""
+        return max((time for (_, name), time in self.clocks.items() if name == group.name), default=0.0)
+
+    def _is_used_up(self, group: Group) -> bool:
+        return group.whole_s is not None and self.spent(group) >= group.whole_s
 
     def judge_time(self, result: TestResult) -> TestResult:
         """Hold a test's measured time against its groups' limit, where nothing could end it in time."""
@@ -89,15 +98,10 @@ class Limits:
     def signals(self) -> list[Signal]:
         """Say which groups ran out of time."""
         return [
-            Signal(name="timed-out", detail=self._overrun(group))
+            Signal(name="timed-out", detail=f"{group.name} used up its {duration(group.whole_s or 0.0)}")
             for group in self.groups.values()
-            if group.whole_s is not None and self.spent[group.name] >= group.whole_s
+            if self._is_used_up(group)
         ]
-
-    def _overrun(self, group: Group) -> str:
-        kept = sum(self.stopped.get(group.name, "") in reason for reason in self.withheld.values())
-        left = f"; {kept} of its tests did not run" if kept else ""
-        return f"{group.name} used up its {duration(group.whole_s or 0.0)}{left}"
 
     def _groups(self, marks: Marks) -> list[Group]:
         return [self.groups[mark.group] for mark in marks]

@@ -11,6 +11,7 @@ from pytest_rollback.model import Outcome, TestResult
 from pytest_rollback.session.select import Marks
 
 EXCEPTIONS = "rollback_exceptions"
+WITHHELD = "safety gate: withheld, "
 OUTCOMES = tuple(Outcome)
 TOLD = 400
 PLAIN_ANCESTORS = frozenset({object, BaseException, Exception})
@@ -34,7 +35,7 @@ class Seen:
             return
         self.worst = outcome
         self.message = message_of(report)
-        self.exceptions = vars(report).get(EXCEPTIONS, ())
+        self.exceptions = tuple(vars(report).get(EXCEPTIONS, ()))
 
     def outcome(self) -> Outcome:
         """Say what the test did, all reports taken together."""
@@ -42,7 +43,7 @@ class Seen:
             return self.worst
         if not self.finished:
             return Outcome.UNFINISHED
-        if self.worst in (Outcome.SKIPPED, Outcome.XFAILED):
+        if self.worst in (Outcome.WITHHELD, Outcome.SKIPPED, Outcome.XFAILED):
             return self.worst
         if not self.ran:
             return Outcome.NOT_STARTED
@@ -108,6 +109,8 @@ def outcome_of(report: pytest.TestReport) -> Outcome | None:
             return Outcome.TIMED_OUT
         return Outcome.FAILED if report.when == "call" else Outcome.ERROR
     if report.skipped:
+        if report.when == "setup" and message_of(report).startswith(f"Skipped: {WITHHELD}"):
+            return Outcome.WITHHELD
         return Outcome.XFAILED if expected else Outcome.SKIPPED
     return Outcome.XPASSED if expected and report.when == "call" else None
 

@@ -8,19 +8,27 @@ import pytest
 
 from pytest_rollback.policy.load import find_policy, load_policy
 from pytest_rollback.policy.problems import PolicyError
+from pytest_rollback.policy.rules import Policy
 from pytest_rollback.repo.plumbing import GitError, anchored, look, strip
 from pytest_rollback.session.evidence import extra_rows
 from pytest_rollback.session.gate import Gate
+from pytest_rollback.session.hearing import Hearing
 from pytest_rollback.session.limits import Limits, has_timeouts, timeout_of_session
-from pytest_rollback.session.observe import Observer
 from pytest_rollback.session.outlets import Outlets
+from pytest_rollback.session.remember import failed_last_time
 from pytest_rollback.session.selection import Selection
+from pytest_rollback.session.sight import Sight
+from pytest_rollback.session.workers import Controller, Orders, Worker, are_used, dealer, orders_of
 
 SELECTION_NAME = "rollback-selection"
 
 
-def open_gate(config: pytest.Config) -> Gate:
-    """Make the gate, or say all that is wrong with what it was given."""
+def open_gate(config: pytest.Config) -> Gate | None:
+    """Make the gate, or say all that is wrong with what it was given. A worker gets its part, and no gate."""
+    orders = orders_of(config)
+    if orders is not None:
+        open_worker(config, orders)
+        return None
     taken = strip(os.environ)
     try:
         return _open(config, taken)
@@ -31,9 +39,22 @@ def open_gate(config: pytest.Config) -> Gate:
         raise
 
 
+def open_worker(config: pytest.Config, orders: Orders) -> None:
+    """Let a worker run the gate tests; judging is the controller's."""
+    config.option.continue_on_collection_errors = True
+    _know_markers(config, orders.policy)
+    sight = _sight(config, orders.policy)
+    deal = dealer(orders.mode, int(config.workerinput["workercount"]))  # type: ignore[attr-defined]
+    config.pluginmanager.register(
+        Selection(orders.policy, sight, orders.failed_last, is_alone=False, deal=deal), SELECTION_NAME
+    )
+    config.pluginmanager.register(Hearing(sight), "rollback-hearing")
+    config.pluginmanager.register(Worker(config, orders, sight), "rollback-worker")
+
+
 def _open(config: pytest.Config, taken: dict[str, str]) -> Gate:
-    if getattr(config.option, "dist", "no") != "no" or getattr(config.option, "numprocesses", None):
-        msg = "the safety gate runs in one process; leave out -n and --dist"
+    if getattr(config.option, "dist", "no") == "each":
+        msg = "the safety gate judges one environment at a time; run it once for each in place of --dist each"
         raise pytest.UsageError(msg)
     outlets = Outlets(config, config.option.rollback_reports)
     notes = []
@@ -48,11 +69,26 @@ def _open(config: pytest.Config, taken: dict[str, str]) -> Gate:
         config.invocation_params.dir / tighter if tighter else None,
         extra_rows(config),
     )
+    config.option.continue_on_collection_errors = True
+    config.option.loadscopereorder = False  # xdist would start with the largest file, not with the most critical one
+    _know_markers(config, policy)
+    sight = _sight(config, policy)
+    failed_last = failed_last_time(config)
+    controller = None
+    if are_used(config):
+        controller = Controller(config, policy, sight, failed_last)
+        config.pluginmanager.register(controller, "rollback-controller")
+    else:
+        config.pluginmanager.register(Selection(policy, sight, failed_last), SELECTION_NAME)
+    config.pluginmanager.register(Hearing(sight), "rollback-hearing")
+    return Gate(config, policy, head, outlets, sight, taken=taken, notes=notes, controller=controller)
+
+
+def _know_markers(config: pytest.Config, policy: Policy) -> None:
     for group in policy.groups:
         config.addinivalue_line("markers", f"{group.name}(*labels): a group of the safety gate")
-    config.option.continue_on_collection_errors = True
-    observer = Observer()
+
+
+def _sight(config: pytest.Config, policy: Policy) -> Sight:
     limits = Limits(policy, enforced=has_timeouts(config), of_session=timeout_of_session(config))
-    selection = Selection(config, policy, limits, observer)
-    config.pluginmanager.register(selection, SELECTION_NAME)
-    return Gate(config, policy, head, outlets, selection, taken=taken, notes=notes)
+    return Sight(limits, whole_suite=bool(config.option.rollback_all))

@@ -30,11 +30,6 @@ class MarkerReader:
                 labels.update(dict.fromkeys(self._labels(item.nodeid, marker)))
         return tuple(Mark(group, tuple(found[group])) for group in sorted(found, key=self.groups.__getitem__))
 
-    def check(self) -> None:
-        """Refuse to judge by markers that say something other than they seem to."""
-        if self.problems:
-            raise pytest.UsageError(*dict.fromkeys(self.problems))
-
     def _labels(self, nodeid: str, marker: pytest.Mark) -> Iterable[str]:
         if marker.kwargs:
             given = ", ".join(f"{name}={value!r}" for name, value in marker.kwargs.items())

@@ -1,36 +1,41 @@
-"""Chooses the gate tests, puts them in order and keeps their clocks: what happens where tests are collected and run."""
+"""Chooses the gate tests, puts them in order and keeps their time: what happens where tests are collected and run."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Collection, Generator
 from pathlib import Path
 
 import pytest
 from _pytest.pathlib import bestrelpath
 
-from pytest_rollback.judge.tally import FAILING
-from pytest_rollback.model import Outcome, TestResult
 from pytest_rollback.policy.rules import Policy
-from pytest_rollback.session.limits import Limits
 from pytest_rollback.session.narrow import ignoring_plugin
-from pytest_rollback.session.observe import EXCEPTIONS, Observer, names_of
-from pytest_rollback.session.remember import failed_last_time
-from pytest_rollback.session.select import MarkerReader, Marks, in_gate_order
+from pytest_rollback.session.observe import EXCEPTIONS, WITHHELD, names_of
+from pytest_rollback.session.select import MarkerReader, in_gate_order
+from pytest_rollback.session.sight import Sight
+
+Deal = Callable[[list[pytest.Item]], list[pytest.Item]]
 
 
 class Selection:
-    """The gate tests of one session."""
+    """Sees to it that the gate tests run, and no others."""
 
-    def __init__(self, config: pytest.Config, policy: Policy, limits: Limits, observer: Observer) -> None:
-        self.config = config
+    def __init__(
+        self,
+        policy: Policy,
+        sight: Sight,
+        failed_last: Collection[str],
+        *,
+        is_alone: bool = True,
+        deal: Deal | None = None,
+    ) -> None:
         self.policy = policy
-        self.limits = limits
-        self.observer = observer
-        self.whole_suite = bool(config.option.rollback_all)
+        self.sight = sight
+        self.limits = sight.limits
+        self.failed_last = failed_last
+        self.is_alone = is_alone
+        self.deal = deal
         self.reader = MarkerReader(policy)
-        self.marks: dict[str, Marks] = {}
-        self.left_out: set[str] = set()
-        self.ignored_by: dict[str, list[str]] = {}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_ignore_collect(
@@ -39,45 +44,45 @@ class Selection:
         """Note what another plugin leaves uncollected; pytest and the project's own conftest may."""
         ignored = yield
         if ignored and (plugin := ignoring_plugin(config, collection_path)):
-            self.ignored_by.setdefault(plugin, []).append(bestrelpath(config.rootpath, collection_path))
+            self.sight.ignored_by.setdefault(plugin, []).append(bestrelpath(config.rootpath, collection_path))
         return ignored
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None]:
+    def pytest_collection_modifyitems(self, items: list[pytest.Item], config: pytest.Config) -> Generator[None]:
         """Take the gate tests, after everyone else has marked, shuffled and deselected."""
         before = list(items)
         yield
+        marks = self.sight.marks
         self._read_markers([*before, *items])
-        outside = [item for item in items if not self.marks[item.nodeid]]
-        if outside and not self.whole_suite:
-            self.config.hook.pytest_deselected(items=outside)
-            items[:] = [item for item in items if self.marks[item.nodeid]]
-        items[:] = in_gate_order(items, self.marks, self.policy, failed_last_time(self.config))
+        outside = [item for item in items if not marks[item.nodeid]]
+        if outside and not self.sight.whole_suite:
+            config.hook.pytest_deselected(items=outside)
+            items[:] = [item for item in items if marks[item.nodeid]]
+        items[:] = in_gate_order(items, marks, self.policy, self.failed_last)
+        if self.deal is not None:
+            items[:] = self.deal(items)
         for item in items:
-            self.limits.limit_each(item, self.marks[item.nodeid])
+            self.limits.limit_each(item, marks[item.nodeid])
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note which gate tests are not going to run; only now can nobody drop one any more."""
-        kept = {item.nodeid for item in session.items}
-        self.left_out = {test for test, marks in self.marks.items() if marks and test not in kept}
+        """Note which gate tests are not going to run. A wrong marker ends the session here, and a worker's there."""
+        self.sight.settle({item.nodeid for item in session.items})
+        if self.is_alone:
+            self.sight.refuse_wrong_markers()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Keep the clocks of the test's groups."""
-        marks = self.marks.get(item.nodeid, ())
-        self.limits.limit_rest(item, marks)
-        done = yield
-        result = self.observer.result(item.nodeid, marks)
-        self.limits.account(result, failing=result.outcome in FAILING)
-        return done
+        """Give a test no more than what is left of its groups' time."""
+        self.limits.limit_rest(item, self.sight.marks.get(item.nodeid, ()))
+        return (yield)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Withhold a test whose group was stopped."""
-        why = self.limits.why_withheld(item.nodeid, self.marks.get(item.nodeid, ()))
+        why = self.limits.why_withheld(self.sight.marks.get(item.nodeid, ()))
         if why:
-            msg = f"safety gate: withheld, {why}"
+            msg = f"{WITHHELD}{why}"
             raise pytest.skip.Exception(msg, _use_item_location=True)
 
     @pytest.hookimpl(wrapper=True)
@@ -87,22 +92,12 @@ class Selection:
         """Keep the types of an exception, which a report otherwise knows as text only."""
         report = yield
         if report.failed and call.excinfo is not None:
-            vars(report)[EXCEPTIONS] = tuple(dict.fromkeys(names_of(call.excinfo.value)))
+            vars(report)[EXCEPTIONS] = list(dict.fromkeys(names_of(call.excinfo.value)))
         return report
 
-    def results(self) -> Iterator[TestResult]:
-        """Say of each test what it did; each gate test that was found is there, run or not."""
-        for test, marks in self.marks.items():
-            if test in self.left_out:
-                yield TestResult(test=test, outcome=Outcome.LEFT_OUT, marks=marks)
-            elif test in self.limits.withheld:
-                message = self.limits.withheld[test]
-                yield TestResult(test=test, outcome=Outcome.WITHHELD, marks=marks, message=message)
-            elif marks or self.whole_suite:
-                yield self.limits.judge_time(self.observer.result(test, marks))
-
     def _read_markers(self, items: list[pytest.Item]) -> None:
+        marks = self.sight.marks
         for item in items:
-            if item.nodeid not in self.marks:
-                self.marks[item.nodeid] = self.reader.marks(item)
-        self.reader.check()
+            if item.nodeid not in marks:
+                marks[item.nodeid] = self.reader.marks(item)
+        self.sight.problems += self.reader.problems
