@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from functools import cache
 from importlib import resources
@@ -9,8 +11,9 @@ from pathlib import Path
 
 from pytest_rollback.policy.check import PREFIX, Checker, Tables
 from pytest_rollback.policy.problems import PolicyError, Problem
-from pytest_rollback.policy.resolve import hold_to_sense, overlay, resolve
+from pytest_rollback.policy.resolve import overlay, resolve
 from pytest_rollback.policy.rules import Policy
+from pytest_rollback.policy.sense import hold_to_sense
 from pytest_rollback.policy.tighten import loosened
 
 if sys.version_info >= (3, 11):
@@ -20,17 +23,19 @@ else:
 
 OWN_FILE = "pytest-rollback.toml"
 SHARED_FILE = "pyproject.toml"
+NAMED = re.compile(rb"pytest[-_]rollback")
 SHIPPED = "the shipped matrix"
 
 
 def find_policy(root: Path, top: Path | None = None) -> Path | None:
     """Find the project's policy file: in its root, else in the nearest folder above it up to the repository's top."""
     folders = [root]
-    if top is not None and top in root.parents:
-        folders += [folder for folder in root.parents if folder == top or top in folder.parents]
+    if top is not None:  # git gives the real path, and a root may have been reached through a link
+        real, top = root.resolve(), top.resolve()
+        folders += [folder for folder in real.parents if folder == top or top in folder.parents]
     for folder in folders:
         own, shared = folder / OWN_FILE, folder / SHARED_FILE
-        if own.is_file():
+        if os.path.lexists(own):  # even a folder or a dangling link: reading it says what is wrong
             return own
         if shared.is_file() and _is_ours(shared):
             return shared
@@ -44,7 +49,7 @@ def load_policy(path: Path | None, tighter: Path | None = None, extra: Tables | 
     """
     tables, source = _shipped(), SHIPPED
     if extra:
-        tables = _laid_over(tables, extra, Checker("pytest_rollback_triggers", ""))
+        tables = _laid_over(_with_metrics_of(tables, extra), extra, Checker("pytest_rollback_triggers", ""))
     if path is not None:
         tables, source = _with_file(tables, path), path.name
     policy = resolve(tables, source)
@@ -58,6 +63,15 @@ def load_policy(path: Path | None, tighter: Path | None = None, extra: Tables | 
     ]:
         raise PolicyError(looser)
     return tightened
+
+
+def _with_metrics_of(tables: Tables, extra: Tables) -> Tables:
+    """Declare the metrics that other plugins' rows bring along; one that is then not measured is no pass."""
+    rows = [row for row in extra.get("triggers", {}).values() if isinstance(row, dict)]
+    named: list[object] = [name for row in rows if isinstance(row.get("metric"), list) for name in row["metric"]]
+    named += [row.get("metric") for row in rows]
+    fresh = {name: {"required": True} for name in named if isinstance(name, str) and name not in tables["metrics"]}
+    return {**tables, "metrics": {**tables["metrics"], **fresh}}
 
 
 def _with_file(tables: Tables, path: Path) -> Tables:
@@ -82,11 +96,15 @@ def _laid_over(tables: Tables, document: object, checker: Checker) -> Tables:
 def _is_ours(shared: Path) -> bool:
     """Whether a `pyproject.toml` has a table of ours; most are told from their text, without reading the TOML."""
     try:
-        if b"pytest-rollback" not in shared.read_bytes():
+        if NAMED.search(shared.read_bytes()) is None:
             return False
     except OSError:
         pass  # reading it as TOML says what is wrong, with the file's name
-    return _our_table(_read(shared)) is not None
+    document = _read(shared)
+    tool = document.get("tool")
+    if isinstance(tool, dict) and "pytest_rollback" in tool:
+        raise PolicyError([Problem(str(shared), "tool.pytest_rollback", f"unknown; did you mean [{PREFIX}]?")])
+    return _our_table(document) is not None
 
 
 def _our_table(document: object) -> object | None:
@@ -106,6 +124,8 @@ def _read(path: Path) -> Tables:
         raise PolicyError([Problem(str(path), "", f"is not UTF-8 (byte {error.start})")]) from error
     except tomllib.TOMLDecodeError as error:
         raise PolicyError([Problem(str(path), "", f"is not TOML: {error}")]) from error
+    except (ValueError, RecursionError) as error:  # thousands of digits, thousands of brackets
+        raise PolicyError([Problem(str(path), "", f"can't be read as TOML: {error}")]) from error
 
 
 @cache

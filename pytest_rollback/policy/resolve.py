@@ -1,24 +1,17 @@
-"""Makes the policy of its checked tables: the project's laid over the shipped ones, key by key, then held to sense."""
+"""Makes the policy of its checked tables: the project's laid over the shipped ones, key by key."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
 from pytest_rollback.model import Action, Level, Severity
-from pytest_rollback.policy.check import Checker, Tables
-from pytest_rollback.policy.criteria import Criterion, convert
-from pytest_rollback.policy.problems import nearest
-from pytest_rollback.policy.rules import ANY_GROUP, LAST, Group, Metric, Phase, Policy, Tier, Trigger
+from pytest_rollback.policy.check import Tables
+from pytest_rollback.policy.rules import LAST, Group, Metric, Phase, Policy, Tier, Trigger, names_in
 from pytest_rollback.policy.tables import TABLES
 
-ON_TESTS = ("group", "label", "failures", "rate", "exception")
-ON_METRICS = ("metric", "drop", "rise", "above", "below", "limit")
-NEEDS_METRIC = ("drop", "rise", "above", "below")
 BLOCKING = (Action.LOCK_DOWN, Action.ROLL_BACK, Action.RESTORE)
 
 
@@ -62,79 +55,6 @@ def resolve(tables: Tables, source: str) -> Policy:
     return msgspec.structs.replace(policy, digest=_digest(policy))
 
 
-def hold_to_sense(checker: Checker, under: Tables, over: Tables, merged: Tables) -> None:
-    """Say what can't be meant: rows without a condition, names that nothing bears. Only of what `over` wrote."""
-    labels = [*merged["labels"], *_labels_of_rows(under)] if merged.get("labels") else []
-    for name, written in over.get("triggers", {}).items():
-        _sense_of_trigger(checker, f"triggers.{name}", merged["triggers"][name], merged)
-        _known(checker, f"triggers.{name}.group", written.get("group"), [*merged["groups"], ANY_GROUP])
-        _known(checker, f"triggers.{name}.metric", written.get("metric"), merged["metrics"])
-        if labels:
-            _known(checker, f"triggers.{name}.label", written.get("label"), labels)
-    for name, written in over.get("phases", {}).items():
-        _known(checker, f"phases.{name}.requires", written.get("requires"), merged["groups"])
-        _known(checker, f"phases.{name}.stop", written.get("stop"), merged["triggers"])
-    for name in over.get("tiers", {}):
-        if "name" not in merged["tiers"][name]:
-            checker.say(f"tiers.{name}.name", "missing; say who it is")
-    if "phase" in over:
-        _known(checker, "phase", over["phase"], merged["phases"])
-
-
-def _sense_of_trigger(checker: Checker, at: str, row: Tables, merged: Tables) -> None:
-    """Say what is missing in a row, or can't stand beside the rest of it."""
-    conditions = [key for key in (*ON_TESTS, *ON_METRICS, "signal") if key in row]
-    if not conditions:
-        name = at.removeprefix("triggers.")
-        known = [known for known in merged["triggers"] if known != name]
-        checker.say(at, f"no row of this name is shipped, and a new one needs a condition{nearest(name, known)}")
-        return
-    for key in ("severity", "action"):
-        if key not in row:
-            checker.say(f"{at}.{key}", "missing")
-    kinds = {
-        "tests": [key for key in conditions if key in ON_TESTS and key != "label"],
-        "a metric": [key for key in conditions if key in ON_METRICS],
-        "a signal": [key for key in conditions if key == "signal"],
-    }
-    mixed = {kind: keys for kind, keys in kinds.items() if keys}
-    if len(mixed) > 1:
-        said = " and ".join(f"{kind} ({', '.join(keys)})" for kind, keys in mixed.items())
-        checker.say(at, f"a row watches tests, a metric or a signal, and this one {said}; make it two rows")
-    for key in NEEDS_METRIC:
-        if key in row and "metric" not in row:
-            checker.say(f"{at}.{key}", 'needs "metric", the number that it watches')
-    _sense_of_units(checker, at, row, merged)
-
-
-def _sense_of_units(checker: Checker, at: str, row: Tables, merged: Tables) -> None:
-    """Say where a unit can't be compared with what the row watches."""
-    for key, allowed in (("failures", ("",)), ("rate", ("%", ""))):
-        criterion = row.get(key)
-        if isinstance(criterion, Criterion) and criterion.unit not in allowed:
-            checker.say(f"{at}.{key}", f"{str(criterion)!r} has a unit that makes no sense here")
-    for name in _names(row.get("metric")):
-        unit = merged["metrics"].get(name, {}).get("unit", "")
-        for key in NEEDS_METRIC:
-            written = getattr(row.get(key), "unit", "")
-            relative = ("%", "points") if key in ("drop", "rise") else ()
-            if written not in relative and convert(1.0, written, unit) is None:
-                checker.say(f"{at}.{key}", f"{str(row[key])!r} can't be compared with {name}, which is in {unit}")
-
-
-def _known(checker: Checker, key: str, names: object, known: Iterable[str]) -> None:
-    """Say which of the names nothing bears."""
-    bearers = list(known)
-    for name in _names(names):
-        if name not in bearers:
-            checker.say(key, f'nothing is named "{name}"{nearest(name, bearers)}')
-
-
-def _labels_of_rows(tables: Tables) -> list[str]:
-    """List the labels that rows already know, which no vocabulary takes away."""
-    return [label for row in tables["triggers"].values() for label in _names(row.get("label"))]
-
-
 def _group(name: str, table: Tables) -> Group:
     return Group(
         name=name,
@@ -155,20 +75,20 @@ def _trigger(name: str, table: Tables) -> Trigger:
         action=table["action"],
         level=None if level == "none" else Level(level),
         deadline_s=_seconds(table.get("deadline")),
-        hold_s=_seconds(table.get("investigate", table.get("watch"))),
+        hold_s=_seconds(table.get(table["action"].value)),  # "investigate" and "watch" are keys as well as actions
         enabled=table.get("enabled", True),
-        groups=_names(table.get("group")),
-        labels=_names(table.get("label")),
+        groups=names_in(table.get("group")),
+        labels=names_in(table.get("label")),
         failures=table.get("failures"),
         rate=table.get("rate"),
-        exceptions=_names(table.get("exception")),
-        metrics=_names(table.get("metric")),
+        exceptions=names_in(table.get("exception")),
+        metrics=names_in(table.get("metric")),
         drop=table.get("drop"),
         rise=table.get("rise"),
         above=table.get("above"),
         below=table.get("below"),
         limit=table.get("limit", False),
-        signals=_names(table.get("signal")),
+        signals=names_in(table.get("signal")),
     )
 
 
@@ -183,7 +103,8 @@ def _in_phase(trigger: Trigger, phase: Phase) -> Trigger:
             hold_s=None,
         )
     if phase.way_back_s is not None and trigger.action in (*BLOCKING, Action.INVESTIGATE):
-        deadline = min(trigger.deadline_s or math.inf, phase.way_back_s)
+        own = math.inf if trigger.deadline_s is None else trigger.deadline_s
+        deadline = min(own, phase.way_back_s)
         trigger = msgspec.structs.replace(trigger, deadline_s=deadline)
     return trigger
 
@@ -219,13 +140,6 @@ def _tier(name: str, table: Tables) -> Tier:
         respond_s=_seconds(table.get("respond")),
         levels=tuple(table.get("levels", ())),
     )
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    """Read a name or a list of names as a tuple of names."""
-    if value is None:
-        return ()
-    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _seconds(value: float | None) -> float | None:

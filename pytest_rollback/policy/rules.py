@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from typing import Any
 
 from msgspec import Struct
 
@@ -11,6 +12,13 @@ from pytest_rollback.policy.criteria import Criterion, Quantity
 
 ANY_GROUP = "*"
 LAST = 100
+
+
+def names_in(value: Any) -> tuple[str, ...]:
+    """Read a name or a list of names as a tuple of names."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 class Group(Struct, frozen=True, kw_only=True):
@@ -113,6 +121,17 @@ class Policy(Struct, frozen=True, kw_only=True):
         """Find a group by its marker's name."""
         return next((group for group in self.groups if group.name == name), None)
 
+    def groups_of(self, trigger: Trigger) -> frozenset[str]:
+        """Name the groups that a row watches: `*` are those that no row names; one switched off still names its own."""
+        if ANY_GROUP not in trigger.groups:
+            return frozenset(trigger.groups)
+        named = {name for row in self.triggers for name in row.groups if row.name != trigger.name}
+        return frozenset(trigger.groups) | {group.name for group in self.groups if group.name not in named}
+
+    def hears(self, signal: str) -> bool:
+        """Whether any row has a say about a signal; one that only notes it may be switched off."""
+        return any(signal in row.signals and (row.enabled or row.action is Action.NOTE) for row in self.triggers)
+
     def metric(self, name: str, kind: str) -> Metric | None:
         """Find the rules of a measurement: those of its own name, else those of its kind."""
         return self.metrics.get(name) or self.metrics.get(kind)
@@ -125,6 +144,7 @@ class Policy(Struct, frozen=True, kw_only=True):
         """Whether deadlines run on this branch; without a word of the policy: the trusted one, or main, master."""
         if branch is None:
             return False
-        named = self.live or ((self.trusted or default_branch or "").removeprefix("origin/"),)
+        trusted = self.trusted or default_branch or ""
+        named = self.live or (trusted, trusted.partition("/")[2])
         patterns = named if any(named) else ("main", "master")
         return any(fnmatch.fnmatchcase(branch, pattern) for pattern in patterns)

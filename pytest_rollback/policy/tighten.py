@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from pytest_rollback.model import Action, Severity
-from pytest_rollback.policy.criteria import Criterion, Quantity, duration
-from pytest_rollback.policy.rules import Group, Metric, Phase, Policy, Trigger
+from pytest_rollback.policy.criteria import Criterion, Quantity, convert, duration
+from pytest_rollback.policy.rules import ANY_GROUP, Group, Metric, Phase, Policy, Trigger
 
 SEVERITIES = tuple(Severity)
 ACTIONS = tuple(Action)
+SOFT = (Action.WATCH, Action.NOTE)
 
 
 def loosened(before: Policy, after: Policy) -> Iterator[tuple[str, str]]:
     """Name each key where the second policy demands less, with what it says and what the first said."""
     if before.mode == "enforce" and after.mode != "enforce":
         yield "mode", f'"{after.mode}" is looser than "{before.mode}"'
+    if before.trusted and after.trusted != before.trusted:
+        yield "trusted", f'"{after.trusted or ""}" is not "{before.trusted}"'
+    if lost := set(before.live) - set(after.live):
+        yield "live", f"no longer names {', '.join(sorted(lost))}"
     for group in before.groups:
         other = after.group(group.name)
         yield from _under(f"groups.{group.name}", _group(group, other) if other else _gone())
-    triggers = {trigger.name: trigger for trigger in after.triggers}
-    for trigger in before.triggers:
-        if trigger.enabled:
-            row = triggers.get(trigger.name)
-            yield from _under(f"triggers.{trigger.name}", _trigger(trigger, row) if row else _gone())
+    yield from _rows(before, after)
     for name, metric in before.metrics.items():
         rules = after.metrics.get(name)
         yield from _under(f"metrics.{name}", _metric(metric, rules) if rules else _gone())
@@ -32,6 +33,70 @@ def loosened(before: Policy, after: Policy) -> Iterator[tuple[str, str]]:
         yield from _under(f"phases.{name}", _phase(phase, later) if later else _gone())
     if before.phase and (after.phase is None or after.phase.name != before.phase.name):
         yield "phase", f'leaves the phase "{before.phase.name}"'
+
+
+def _rows(before: Policy, after: Policy) -> Iterator[tuple[str, str]]:
+    """Compare the matrix row by row, and then what is left to rows that only the second policy has."""
+    triggers = {trigger.name: trigger for trigger in after.triggers}
+    blamed: set[str] = set()
+    for trigger in before.triggers:
+        row = triggers.get(trigger.name)
+        if trigger.enabled:
+            for found in _under(f"triggers.{trigger.name}", _trigger(trigger, row, after) if row else _gone()):
+                blamed.add(trigger.name)
+                yield found
+    yield from _left_to_others(before, after, blamed)
+    yield from _newly_judged(before, after, blamed)
+
+
+def _left_to_others(before: Policy, after: Policy, blamed: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Find groups that a row for all others leaves to rows that now name them and are not as strict."""
+    triggers = {trigger.name: trigger for trigger in after.triggers}
+    for row in before.triggers:
+        if not row.enabled or ANY_GROUP not in row.groups or row.name in blamed:
+            continue
+        for name in sorted(before.groups_of(row) - after.groups_of(triggers[row.name])):
+            if after.group(name) and not any(_judges_as_well(other, row, name, after) for other in after.triggers):
+                yield f"groups.{name}", f'"{row.name}" no longer judges it, and no row is as strict'
+
+
+def _judges_as_well(other: Trigger, row: Trigger, group: str, policy: Policy) -> bool:
+    """Whether another row asks for as much, at any failure of a group."""
+    narrowed = other.labels or other.exceptions or other.failures or other.rate
+    judges = (
+        other.enabled and other.on_tests and not narrowed and ACTIONS.index(other.action) <= ACTIONS.index(row.action)
+    )
+    return judges and (not other.groups or group in policy.groups_of(other))
+
+
+def _newly_judged(before: Policy, after: Policy, blamed: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Find rows that let through what no row had judged: that was inconclusive, and now would pass."""
+    known = {row.name: _reach(row, before) for row in before.triggers if row.enabled}
+    for row in after.triggers:
+        soft = row.action in SOFT or any((row.failures, row.rate, row.drop, row.rise, row.above, row.below))
+        same = row.name in blamed or known.get(row.name) == _reach(row, after)
+        if row.enabled and soft and not same and _reaches_unjudged(row, before, after):
+            yield f"triggers.{row.name}", "lets through what no row judged, and was inconclusive"
+
+
+def _reach(row: Trigger, policy: Policy) -> tuple[object, ...]:
+    return bool(row.groups), policy.groups_of(row), row.labels, row.exceptions, row.metrics, row.signals, row.limit
+
+
+def _reaches_unjudged(row: Trigger, before: Policy, after: Policy) -> bool:
+    """Whether a row has a say about something that no row of the first policy had one about."""
+    old = [other for other in before.triggers if other.enabled and not other.labels]
+    if row.signals:
+        return not all(before.hears(signal) for signal in row.signals)
+    if row.on_metrics:
+        return row.limit and not any(other.limit and not other.metrics for other in old)
+    judged = [other for other in old if other.on_tests and not other.exceptions]
+    groups = after.groups_of(row) if row.groups else {group.name for group in after.groups}
+    return any(
+        all(other.groups and name not in before.groups_of(other) for other in judged)
+        for name in groups
+        if before.group(name)
+    )
 
 
 def _under(at: str, found: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -52,27 +117,34 @@ def _group(old: Group, new: Group) -> Iterator[tuple[str, str]]:
         yield "at", '"ci" is looser than "commit"'
 
 
-def _trigger(old: Trigger, new: Trigger) -> Iterator[tuple[str, str]]:
+def _trigger(old: Trigger, new: Trigger, after: Policy) -> Iterator[tuple[str, str]]:
     if not new.enabled:
         yield "enabled", "false is looser than true"
     if SEVERITIES.index(new.severity) > SEVERITIES.index(old.severity):
         yield "severity", f'"{new.severity.value}" is looser than "{old.severity.value}"'
     if ACTIONS.index(new.action) > ACTIONS.index(old.action):
         yield "action", f'"{new.action.value}" is looser than "{old.action.value}"'
+    if old.level is not None and new.level is None:
+        yield "level", f'"none" is looser than "{old.level.value}"'
     yield from _longer("deadline", old.deadline_s, new.deadline_s)
-    yield from _longer("investigate" if old.action is Action.INVESTIGATE else "watch", old.hold_s, new.hold_s)
+    if new.action is old.action:
+        yield from _longer(old.action.value, old.hold_s, new.hold_s)
+    if new.rate and (old.groups, old.labels) != (new.groups, new.labels):
+        yield "rate", "would be a share of other tests than it was"
     for key in ("failures", "rate", "drop", "rise"):
         yield from _fires_less(key, getattr(old, key), getattr(new, key))
-    yield from _bound("above", old.above, new.above, higher_is_looser=True)
-    yield from _bound("below", old.below, new.below, higher_is_looser=False)
-    for key, before, after in (
+    yield from _condition("above", old.above, new.above, _unit_of(new, after), higher_is_looser=True)
+    yield from _condition("below", old.below, new.below, _unit_of(new, after), higher_is_looser=False)
+    if new.limit and not old.limit:
+        yield "limit", "true fires only on what crossed its limit"
+    for key, named, names in (
         ("group", old.groups, new.groups),
         ("label", old.labels, new.labels),
         ("exception", old.exceptions, new.exceptions),
         ("metric", old.metrics, new.metrics),
         ("signal", old.signals, new.signals),
     ):
-        yield from _covers_less(key, before, after)
+        yield from _covers_less(key, named, names)
 
 
 def _metric(old: Metric, new: Metric) -> Iterator[tuple[str, str]]:
@@ -80,13 +152,14 @@ def _metric(old: Metric, new: Metric) -> Iterator[tuple[str, str]]:
         yield "unit", f'"{new.unit}" is not "{old.unit}", so the numbers say less'
     if old.better != new.better:
         yield "better", f'"{new.better}" turns the metric round'
-    yield from _bound("floor", old.floor, new.floor, higher_is_looser=False)
-    yield from _bound("ceiling", old.ceiling, new.ceiling, higher_is_looser=True)
+    yield from _bound("floor", old.floor, new.floor, new.unit, higher_is_looser=False)
+    yield from _bound("ceiling", old.ceiling, new.ceiling, new.unit, higher_is_looser=True)
     if new.tolerance > old.tolerance:
         yield "tolerance", f"{new.tolerance:g} is looser than {old.tolerance:g}"
-    if old.assumed is not None and new.assumed != old.assumed:
-        worse = new.assumed is None or (new.assumed < old.assumed) == (new.better == "higher")
-        if worse:
+    if new.assumed is not None and new.assumed != old.assumed:
+        if old.assumed is None:
+            yield "assumed", f"{new.assumed} lets pass what had no baseline"
+        elif (new.assumed < old.assumed) == (new.better == "higher"):
             yield "assumed", f"{new.assumed} is looser than {old.assumed}"
     if old.required and not new.required:
         yield "required", "false is looser than true"
@@ -109,13 +182,29 @@ def _fires_less(key: str, old: Criterion | None, new: Criterion | None) -> Itera
         yield key, f'"{new}" does not fire wherever "{old if old is not None else "any"}" does'
 
 
-def _bound(
-    key: str, old: Quantity | None, new: Quantity | None, *, higher_is_looser: bool
+def _unit_of(trigger: Trigger, policy: Policy) -> str:
+    """Give the unit of the numbers that a row watches, for a bound that names none."""
+    return next((policy.metrics[name].unit for name in trigger.metrics if name in policy.metrics), "")
+
+
+def _condition(
+    key: str, old: Quantity | None, new: Quantity | None, unit: str, *, higher_is_looser: bool
 ) -> Iterator[tuple[str, str]]:
+    """Compare a bound that a row fires beyond: one more is one more thing that must hold before it fires."""
+    if old is None and new is not None:
+        yield key, f'"{new}" does not fire wherever "any" does'
+    elif new is not None:
+        yield from _bound(key, old, new, unit, higher_is_looser=higher_is_looser)
+
+
+def _bound(
+    key: str, old: Quantity | None, new: Quantity | None, unit: str, *, higher_is_looser: bool
+) -> Iterator[tuple[str, str]]:
+    """Compare two bounds that must be kept; each is in the metric's own unit where it names none."""
     if old is None:
         return
-    same = new is not None and new.unit == old.unit
-    if new is None or not same or (new.value != old.value and (new.value > old.value) == higher_is_looser):
+    value = None if new is None else convert(new.value, new.unit or unit, old.unit or unit)
+    if value is None or (value != old.value and (value > old.value) == higher_is_looser):
         yield key, f'"{new if new is not None else "none"}" is looser than "{old}"'
 
 
