@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-# Loaded here once, for the same reason as LEAVE_OUT.
+# Loaded here once, for the same reason as SLOW.
 import pytest_rollback.cli
 import pytest_rollback.session.gate  # noqa: F401
 
@@ -37,8 +37,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(mark)
 
 
-# The order is ours to test; the others cost half a second a run, since pytester forgets what it imports.
-LEAVE_OUT = ("-p", "no:randomly", "-p", "no:hypothesispytest", "-p", "no:testmon")
+# These change what is tested; a test that wants one names it.
+LEFT_OUT = ("randomly", "hypothesispytest", "testmon", "asyncio")
+# And these cost their import at each run, since pytester forgets what it imports.
+SLOW = ("anyio", "benchmark", "django", "flask", "html", "metadata", "pytest_cov", "pytest_jsonreport")
 
 
 class Gated(NamedTuple):
@@ -79,7 +81,8 @@ def gate(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> RunGate:
     def run(code: str = "", *arguments: str, mode: str = "--safety-gate", process: bool = False) -> Gated:
         if code:
             pytester.makepyfile(test_it="import pytest\n" + code)
-        options = [mode, "--gate-report=gate.json", *LEAVE_OUT, *arguments]
+        plugins = [f"-pno:{name}" for name in (*LEFT_OUT, *SLOW)]
+        options = [mode, "--gate-report=gate.json", *plugins, *arguments]
         result = (
             pytester.runpytest_subprocess(*options)
             if process

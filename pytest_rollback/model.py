@@ -90,6 +90,7 @@ class Reason(str, Enum):
 
     FINDINGS = "findings"
     INTERNAL = "internal error"
+    PARTS = "parts"
     INTERRUPTED = "interrupted"
     USAGE = "usage error"
     COLLECT_ONLY = "collect only"
@@ -309,6 +310,15 @@ class NotPassed(Struct, frozen=True, kw_only=True):
     duration_s: float
 
 
+class Part(Struct, frozen=True, kw_only=True):
+    """Which part of a gate was judged, and what `pytest-rollback merge` needs to judge the whole."""
+
+    number: int
+    of: int
+    whole: Annotated[str, Meta(description="names the tests of all parts together; parts of one gate agree on it")]
+    packed: Annotated[str, Meta(description="policy and evidence, for `pytest-rollback merge` alone")]
+
+
 class Contact(Struct, frozen=True, kw_only=True):
     """Who is called for a finding."""
 
@@ -344,6 +354,7 @@ class Report(Struct, frozen=True, kw_only=True):
     culprit: Culprit | None = None
     recommendation: Recommendation | None = None
     call: Contact | None = None
+    part: Part | None = None
     health: Health | None = None
     notes: tuple[str, ...] = ()
     next: Annotated[str | None, Meta(description="the one command to run next")] = None

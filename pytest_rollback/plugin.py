@@ -5,6 +5,8 @@ Every pytest run of everybody who has this installed imports this file, so it im
 
 from __future__ import annotations
 
+import argparse
+import traceback
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ MARKERS = (
     "isolation(*labels): one user's data never reaches another; the safety gate locks down where it fails",
     "mission_critical(*labels): must work; the safety gate asks for an investigation where it fails",
 )
+OPTIONS = ("--safety-gate", "--gate-all", "--gate-policy", "--gate-shard", "--gate-report")
 NOTHING_JUDGED = 81
 GATE_NAME = "rollback-gate"
 
@@ -45,13 +48,33 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="A policy file over the project's own; it may only tighten",
     )
     group.addoption(
+        "--gate-shard",
+        metavar="K/N",
+        dest="rollback_shard",
+        help="Judge part K of N; pytest-rollback merge folds the JSON reports of all parts into one verdict",
+    )
+    group.addoption(
         "--gate-report",
         metavar="PATH",
         action="append",
         default=[],
         dest="rollback_reports",
-        help="Write the verdict with all that is known to PATH, in the format of its ending: .json or .md (repeatable)",
+        help="Write the verdict with all that is known to PATH, in the format of its ending: .json, .md or .xml "
+        "(repeatable)",
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests() -> Generator[None]:
+    """Name the conftest that took one of our options; argparse would name neither of the two parties."""
+    try:
+        yield
+    except argparse.ArgumentError as error:
+        taken = next((option for option in OPTIONS if option in str(error)), None)
+        if taken is None:
+            raise
+        msg = f"{_raised_in(error)}: {taken} is an option of pytest-rollback; give the conftest's option another name"
+        raise pytest.UsageError(msg) from None
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -82,15 +105,24 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
     return _status_of_gate(config) if status == 0 and _gate_is_asked_for(config) else status
 
 
+def _raised_in(error: BaseException) -> str:
+    """Find the conftest that an error came out of."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    names = [frame.f_code.co_filename for frame in frames if frame.f_code.co_filename.endswith("conftest.py")]
+    return names[-1] if names else "a conftest.py"
+
+
 def _gate_is_asked_for(config: pytest.Config) -> bool:
     return bool(config.option.rollback_gate or config.option.rollback_all)
 
 
 def _refuse_gate_options(config: pytest.Config) -> None:
     """An option of the gate without the gate would look like a gate that ran."""
+    option = config.option
     for given, name in (
-        (config.option.rollback_policy, "--gate-policy"),
-        (config.option.rollback_reports, "--gate-report"),
+        (option.rollback_policy, "--gate-policy"),
+        (option.rollback_shard, "--gate-shard"),
+        (option.rollback_reports, "--gate-report"),
     ):
         if given:
             msg = f"{name} needs --safety-gate (or --gate-all)"

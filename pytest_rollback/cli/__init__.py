@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Declare every subcommand; each file adds its own options."""
-    from pytest_rollback.cli import demo, schema
+    from pytest_rollback.cli import demo, init, merge, schema, status
 
     parser = argparse.ArgumentParser(
         prog="pytest-rollback",
@@ -44,6 +44,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pytest-rollback {__version__}")
     subcommands = parser.add_subparsers(title="subcommands", dest="subcommand", metavar="SUBCOMMAND", required=True)
-    for command in (demo, schema):
+    for command in (demo, init, merge, schema, status):
         command.add_to(subcommands)
     return parser

@@ -17,6 +17,7 @@ from pytest_rollback.repo.plumbing import LOCAL_VARIABLES, GitError, git
 
 HERE = Path(__file__).resolve().parent.parent
 EXAMPLES = (HERE / "examples" / "chat", HERE.parent / "examples" / "chat")  # as installed, and in a checkout
+OF_THE_CALLER = ("PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY")
 PASSED = 0
 BLOCKED = 80
 GATE = ("--safety-gate", "-q", "--tb=no")
@@ -136,7 +137,7 @@ def explained(output: str) -> dict[str, str]:
 
 def _gate(folder: Path, expected: int) -> str:
     """Run the gate as a person would, and show what it prints."""
-    skipped = (*LOCAL_VARIABLES, "PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    skipped = (*LOCAL_VARIABLES, *OF_THE_CALLER)
     environment = {name: value for name, value in os.environ.items() if name not in skipped}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *GATE],

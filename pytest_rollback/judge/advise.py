@@ -53,7 +53,8 @@ def next_command(judgement: Judgement) -> str | None:
     if judgement.verdict is Verdict.PASSED:
         return None
     if judgement.verdict is Verdict.BLOCKED:
-        tests = [test for finding in judgement.findings for test in finding.tests]
+        blocking = [found for found in judgement.findings if OF_ACTION[found.action] is Standing.FAILS]
+        tests = [test for finding in blocking for test in finding.tests if test]
         return f"pytest {shlex.quote(tests[0])}" if tests else f"{GATE} -v"
     if judgement.reason is Reason.NO_TESTS:
         return MARK_ONE

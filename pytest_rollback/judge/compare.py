@@ -8,25 +8,36 @@ from pytest_rollback.model import Judged, Measurement, Status
 from pytest_rollback.policy.criteria import Criterion, Quantity, convert
 from pytest_rollback.policy.rules import Metric, Trigger
 
+RELATIVE = ("%", "points")
+
 
 def judge_measurement(measurement: Measurement, rules: Metric | None, *, needs_baseline: bool) -> Judged:
     """Say where a number stands; `needs_baseline` where some trigger compares it with one."""
     unit = measurement.unit or (rules.unit if rules else "")
     baseline = measurement.baseline
-    assumed = baseline is None and rules is not None and rules.assumed is not None
-    if assumed and rules is not None:
-        baseline = rules.assumed
+    assumed = False
+    if baseline is None and rules is not None and rules.assumed is not None:
+        baseline = convert(rules.assumed, rules.unit, unit)
+        assumed = baseline is not None
     if not math.isfinite(measurement.value) or (baseline is not None and not math.isfinite(baseline)):
         return _judged(measurement, unit, Status.INVALID, readable=False)
-    crossed = crossed_limit(measurement.value, unit, rules) if rules else None
+    if rules is None or not _is_comparable(unit, rules):
+        return _judged(measurement, unit, Status.NOT_COMPARABLE, baseline=baseline, assumed=assumed)
+    crossed = crossed_limit(measurement.value, unit, rules)
     change = None if baseline is None else measurement.value - baseline
     if crossed is not None:
-        return _judged(measurement, unit, Status.OVER_LIMIT, baseline=baseline, limit=crossed, change=change)
-    if rules is not None and convert(1.0, unit, rules.unit) is None:
-        return _judged(measurement, unit, Status.NOT_COMPARABLE, baseline=baseline)
+        return _judged(
+            measurement, unit, Status.OVER_LIMIT, baseline=baseline, limit=crossed, change=change, assumed=assumed
+        )
     if change is None:
         return _judged(measurement, unit, Status.NO_BASELINE if needs_baseline else Status.HELD)
     return _judged(measurement, unit, Status.HELD, baseline=baseline, change=change, assumed=assumed)
+
+
+def _is_comparable(unit: str, rules: Metric) -> bool:
+    """Whether a number of this unit can be held against the metric's own, and against its limits."""
+    written = [rules.unit, *(limit.unit for limit in (rules.floor, rules.ceiling) if limit is not None)]
+    return all(convert(1.0, unit, other) is not None for other in written)
 
 
 def crossed_limit(value: float, unit: str, rules: Metric) -> float | None:
@@ -50,11 +61,19 @@ def fires(trigger: Trigger, judged: Judged, rules: Metric | None) -> bool:
         trigger.above is None or (above is not None and value > above),
         trigger.below is None or (below is not None and value < below),
     ]
-    tolerance = rules.tolerance if rules else 0.0
+    tolerance = (convert(rules.tolerance, rules.unit, judged.unit) if rules else None) or 0.0
     for criterion, sign in ((trigger.drop, -1.0), (trigger.rise, 1.0)):
         if criterion is not None:
             conditions.append(_moved_by(criterion, judged, sign, tolerance))
     return all(conditions)
+
+
+def is_readable(trigger: Trigger, unit: str) -> bool:
+    """Whether all of a row's conditions can be held against a number of this unit."""
+    moves = [criterion.unit for criterion in (trigger.drop, trigger.rise) if criterion is not None]
+    written = [other for other in moves if other not in RELATIVE]
+    written += [bound.unit for bound in (trigger.above, trigger.below) if bound is not None]
+    return all(convert(1.0, unit, other) is not None for other in written)
 
 
 def _moved_by(criterion: Criterion, judged: Judged, sign: float, tolerance: float) -> bool:
@@ -64,7 +83,7 @@ def _moved_by(criterion: Criterion, judged: Judged, sign: float, tolerance: floa
     change = judged.change * sign
     if criterion.unit == "%":
         return criterion.holds(_relative(change, judged.baseline, tolerance))
-    if criterion.unit not in ("points", ""):
+    if criterion.unit not in (*RELATIVE, ""):
         converted = convert(change, judged.unit, criterion.unit)
         return converted is not None and criterion.holds(_tidy(converted))
     return criterion.holds(_tidy(change))

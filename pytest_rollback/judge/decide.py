@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
-from pytest_rollback.judge.match import is_judged, match
-from pytest_rollback.judge.tally import FAILING, UNPROVEN, in_group
+from pytest_rollback.judge.match import is_compared, is_judged, is_limited, match, unreadable_by
+from pytest_rollback.judge.tally import FAILING, HOLDING, UNPROVEN, in_group
 from pytest_rollback.model import (
     Action,
     Evidence,
     Finding,
     Judged,
     Judgement,
+    Measurement,
     Obstacle,
     Outcome,
     Reason,
@@ -24,6 +25,7 @@ from pytest_rollback.model import (
     Subject,
     Verdict,
 )
+from pytest_rollback.policy.problems import nearest
 from pytest_rollback.policy.rules import Policy
 
 
@@ -97,16 +99,17 @@ NOBODY = 'failed, and no row of the matrix judges them (a row with action = "not
 REASONS = tuple(Reason)
 
 
-def decide(evidence: Evidence, policy: Policy, subject: Subject) -> Judgement:
-    """Judge the evidence of a session by the policy."""
+def decide(evidence: Evidence, policy: Policy, subject: Subject, *, whole: bool = True) -> Judgement:
+    """Judge the evidence of a session by the policy. A part of a gate is not asked what only all parts can show."""
     findings, measurements = match(evidence, policy, subject)
     obstacles = (
         *evidence.obstacles,
         *_undecided(evidence, policy),
-        *_nothing_passed(evidence, policy),
-        *_unreadable(measurements, findings),
-        *_not_measured(measurements, evidence, policy),
-        *_no_tests(evidence),
+        *(_nothing_passed(evidence, policy) if whole else ()),
+        *_unreadable(evidence, policy, measurements),
+        *_unheard(evidence, policy),
+        *(_not_measured(measurements, evidence, policy) if whole else ()),
+        *_no_tests(evidence, whole=whole),
     )
     standing = stand(findings, obstacles)
     steady = all(result.outcome is not Outcome.FLAKY for result in evidence.tests if result.marks)
@@ -153,23 +156,49 @@ def _undecided(evidence: Evidence, policy: Policy) -> Iterable[Obstacle]:
 
 
 def _nothing_passed(evidence: Evidence, policy: Policy) -> Iterable[Obstacle]:
-    """A group of which all was skipped has shown nothing; nor has a required one that is empty."""
-    for group in policy.groups:
-        results = in_group(evidence.tests, group.name)
-        if results and all(result.outcome in UNPROVEN for result in results):
-            detail = f"0 of {len(results)} {group.name} tests passed"
+    """A group of which something was skipped and nothing passed has shown nothing; nor has an empty required one."""
+    required = {group.name: group.required for group in policy.groups}
+    for name in dict.fromkeys((*required, *(mark.group for result in evidence.tests for mark in result.marks))):
+        results = in_group(evidence.tests, name)
+        seen = {result.outcome for result in results}
+        if seen & UNPROVEN and not seen & HOLDING:
+            detail = f"0 of {len(results)} {name} tests passed"
             yield Obstacle(reason=Reason.NOTHING_PASSED, detail=detail, tests=tuple(result.test for result in results))
-        elif group.required and not results:
-            detail = f"no test is marked {group.name}, and the policy requires that group"
+        elif not results and required[name]:
+            detail = f"no test is marked {name}, and the policy requires that group"
             yield Obstacle(reason=Reason.NOTHING_PASSED, detail=detail)
 
 
-def _unreadable(measurements: tuple[Judged, ...], findings: tuple[Finding, ...]) -> Iterable[Obstacle]:
+def _unreadable(evidence: Evidence, policy: Policy, measurements: tuple[Judged, ...]) -> Iterable[Obstacle]:
     """A number that can't be compared, or one beyond its limit that no row judges."""
-    claimed = {name for finding in findings for name in finding.measurements}
-    for judged in measurements:
-        if judged.name not in claimed and OF_STATUS[judged.status] is Standing.INCONCLUSIVE:
-            yield Obstacle(reason=REASON_OF_STATUS[judged.status], detail=f"{judged.name}: {judged.status.value}")
+    for measurement, judged in zip(evidence.measurements, measurements, strict=True):
+        for status, detail in _doubts(measurement, judged, policy):
+            yield Obstacle(reason=REASON_OF_STATUS[status], detail=f"{judged.name}: {detail or status.value}")
+
+
+def _doubts(measurement: Measurement, judged: Judged, policy: Policy) -> Iterable[tuple[Status, str]]:
+    status = judged.status
+    if policy.metric(measurement.name, measurement.metric) is None:
+        known = nearest(measurement.metric or measurement.name, policy.metrics)
+        yield Status.NOT_COMPARABLE, f"the policy knows no such metric{known}"
+    elif status is not Status.INVALID and (rows := unreadable_by(measurement, judged, policy)):
+        yield Status.NOT_COMPARABLE, f"it is in {judged.unit}, which {' and '.join(rows)} can't compare"
+    elif status is not Status.OVER_LIMIT:
+        if OF_STATUS[status] is Standing.INCONCLUSIVE:
+            yield status, ""
+    elif not is_limited(measurement, policy):
+        yield status, ""
+    elif judged.baseline is None and is_compared(measurement, policy):
+        yield Status.NO_BASELINE, ""
+
+
+def _unheard(evidence: Evidence, policy: Policy) -> Iterable[Obstacle]:
+    """A fact that somebody found worth telling, and that no row judges."""
+    for signal in evidence.signals:
+        if not policy.hears(signal.name):
+            said = f"{signal.name}: {signal.detail}".removesuffix(": ")
+            detail = f"{said}; no row of the matrix judges it"
+            yield Obstacle(reason=Reason.UNJUDGED, detail=detail, tests=signal.tests)
 
 
 def _not_measured(measurements: tuple[Judged, ...], evidence: Evidence, policy: Policy) -> Iterable[Obstacle]:
@@ -180,7 +209,8 @@ def _not_measured(measurements: tuple[Judged, ...], evidence: Evidence, policy: 
             yield Obstacle(reason=Reason.NOT_MEASURED, detail=f"{name}: the policy requires it, nothing measured it")
 
 
-def _no_tests(evidence: Evidence) -> Iterable[Obstacle]:
+def _no_tests(evidence: Evidence, *, whole: bool) -> Iterable[Obstacle]:
     """A gate without a test has looked at nothing, whatever else it measured."""
     if not any(result.marks for result in evidence.tests):
-        yield Obstacle(reason=Reason.NO_TESTS, detail="no test bears a gate marker")
+        detail = "no test bears a gate marker" if whole else "no gate test fell into this part; cut it into fewer"
+        yield Obstacle(reason=Reason.NO_TESTS, detail=detail)

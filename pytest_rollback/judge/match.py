@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from pytest_rollback.judge.compare import fires, judge_measurement
+from pytest_rollback.judge.compare import fires, is_readable, judge_measurement
 from pytest_rollback.judge.tally import FAILING, UNPROVEN
 from pytest_rollback.model import (
     Action,
@@ -46,7 +46,7 @@ def match(evidence: Evidence, policy: Policy, subject: Subject) -> tuple[tuple[F
     ]
     found.sort(key=lambda finding: (SEVERITIES.index(finding.severity), ACTIONS.index(finding.action)))
     found = [_place(finding, subject) for finding in _each_number_once(found)]
-    return tuple(found), tuple(_with_status(judged, found) for _, judged in measured)
+    return tuple(found), tuple(_with_status(measurement, judged, found, policy) for measurement, judged in measured)
 
 
 def _look(
@@ -61,7 +61,10 @@ def _look(
 
 def _on_tests(trigger: Trigger, results: tuple[TestResult, ...], policy: Policy) -> Iterable[Finding]:
     """Fire on failing tests: in a group, with a label, by an exception, by number or by share."""
-    watched = [result for result in results if watches(trigger, result, policy)]
+    if all(result.outcome not in FAILING for result in results):
+        return
+    groups = policy.groups_of(trigger)
+    watched = [result for result in results if _is_watched(result, trigger, groups)]
     failing = [result for result in watched if result.outcome in FAILING and _by_exception(trigger, result)]
     counted = [result for result in watched if result.outcome not in UNPROVEN]
     if not failing:
@@ -79,10 +82,13 @@ def _on_tests(trigger: Trigger, results: tuple[TestResult, ...], policy: Policy)
 
 def watches(trigger: Trigger, result: TestResult, policy: Policy) -> bool:
     """Whether a test is among those that a row on tests watches."""
-    if not trigger.groups:
-        return any(_labelled(trigger, mark.labels) for mark in result.marks)
-    groups = trigger.groups if ANY_GROUP not in trigger.groups else _unwatched_groups(policy)
-    return any(mark.group in groups and _labelled(trigger, mark.labels) for mark in result.marks)
+    return _is_watched(result, trigger, policy.groups_of(trigger))
+
+
+def _is_watched(result: TestResult, trigger: Trigger, groups: frozenset[str]) -> bool:
+    return any(
+        (not trigger.groups or mark.group in groups) and _labelled(trigger, mark.labels) for mark in result.marks
+    )
 
 
 def is_judged(result: TestResult, policy: Policy) -> bool:
@@ -97,10 +103,29 @@ def _by_exception(trigger: Trigger, result: TestResult) -> bool:
     return not trigger.exceptions or bool(set(trigger.exceptions) & set(result.exceptions))
 
 
-def _unwatched_groups(policy: Policy) -> list[str]:
-    """List the groups that no row names; one that is switched off still names its group."""
-    named = {group for trigger in policy.triggers for group in trigger.groups}
-    return [group.name for group in policy.groups if group.name not in named]
+def is_compared(measurement: Measurement, policy: Policy) -> bool:
+    """Whether any row that is switched on compares a number with its baseline."""
+    return any(trigger.drop or trigger.rise for trigger in _rows_on(measurement, policy))
+
+
+def is_limited(measurement: Measurement, policy: Policy) -> bool:
+    """Whether any row that is switched on has a say where a number is beyond its limit."""
+    return any(trigger.limit for trigger in _rows_on(measurement, policy))
+
+
+def unreadable_by(measurement: Measurement, judged: Judged, policy: Policy) -> list[str]:
+    """Name the rows that a number's unit keeps from seeing it; a metric without a unit lets any unit through."""
+    return [row.name for row in _rows_on(measurement, policy) if not is_readable(row, judged.unit)]
+
+
+def _rows_on(measurement: Measurement, policy: Policy) -> list[Trigger]:
+    return [trigger for trigger in policy.triggers if trigger.enabled and _measures(trigger, measurement)]
+
+
+def _measures(trigger: Trigger, measurement: Measurement) -> bool:
+    """Whether a number is among those that a row watches."""
+    named = not trigger.metrics or bool({measurement.name, measurement.metric} & set(trigger.metrics))
+    return trigger.on_metrics and named and _labelled(trigger, measurement.labels)
 
 
 def _labelled(trigger: Trigger, labels: tuple[str, ...]) -> bool:
@@ -109,11 +134,8 @@ def _labelled(trigger: Trigger, labels: tuple[str, ...]) -> bool:
 
 def _on_measurements(trigger: Trigger, policy: Policy, measured: list[tuple[Measurement, Judged]]) -> Iterable[Finding]:
     for measurement, judged in measured:
-        if trigger.metrics and not {measurement.name, measurement.metric} & set(trigger.metrics):
-            continue
-        if _labelled(trigger, measurement.labels) and fires(
-            trigger, judged, policy.metric(measurement.name, measurement.metric)
-        ):
+        rules = policy.metric(measurement.name, measurement.metric)
+        if _measures(trigger, measurement) and fires(trigger, judged, rules):
             yield _finding(trigger, _say(judged), measurements=(judged.name,))
 
 
@@ -135,22 +157,20 @@ def _of_the_infrastructure(results: tuple[TestResult, ...]) -> Iterable[Signal]:
 
 def _judge(measurement: Measurement, policy: Policy) -> Judged:
     rules = policy.metric(measurement.name, measurement.metric)
-    compared = any(
-        trigger.enabled
-        and (trigger.drop or trigger.rise)
-        and {measurement.name, measurement.metric} & set(trigger.metrics)
-        for trigger in policy.triggers
-    )
-    return judge_measurement(measurement, rules, needs_baseline=compared)
+    return judge_measurement(measurement, rules, needs_baseline=is_compared(measurement, policy))
 
 
 def _each_number_once(found: list[Finding]) -> Iterable[Finding]:
-    """Leave each measurement to its worst row: a loss of 60 % is not also one of 20 %."""
-    claimed: set[str] = set()
+    """Leave each measurement to its worst row: a loss of 60 % is not also one of 20 %.
+
+    A row that is less severe and asks for more still speaks: severity must not talk an action away.
+    """
+    claimed: dict[str, int] = {}
     for finding in found:
-        if finding.measurements and claimed.issuperset(finding.measurements):
+        drastic = ACTIONS.index(finding.action)
+        if finding.measurements and all(claimed.get(name, len(ACTIONS)) <= drastic for name in finding.measurements):
             continue
-        claimed.update(finding.measurements)
+        claimed.update(dict.fromkeys(finding.measurements, drastic))
         yield finding
 
 
@@ -161,15 +181,16 @@ def _place(finding: Finding, subject: Subject) -> Finding:
     return msgspec.structs.replace(finding, level=level, deadline_s=deadline)
 
 
-def _with_status(judged: Judged, found: list[Finding]) -> Judged:
+def _with_status(measurement: Measurement, judged: Judged, found: list[Finding], policy: Policy) -> Judged:
     """Give a measurement the status of the row that it fired."""
     if judged.status not in STANDS:
         return judged
-    for finding in found:
-        if judged.name in finding.measurements and finding.action is not Action.NOTE:
-            status = Status.WATCHED if finding.action is Action.WATCH else Status.REGRESSED
-            return msgspec.structs.replace(judged, status=status)
-    return judged
+    asked = [finding.action for finding in found if judged.name in finding.measurements]
+    worst = min(asked, key=ACTIONS.index, default=Action.NOTE)
+    if worst is Action.NOTE:
+        unread = unreadable_by(measurement, judged, policy)
+        return msgspec.structs.replace(judged, status=Status.NOT_COMPARABLE) if unread else judged
+    return msgspec.structs.replace(judged, status=Status.WATCHED if worst is Action.WATCH else Status.REGRESSED)
 
 
 def _finding(
@@ -202,5 +223,6 @@ def _say(judged: Judged) -> str:
         text += f", limit {number(judged.limit)}{unit}"
     if judged.baseline is not None and judged.change is not None:
         baseline = "assumed baseline" if judged.assumed else "baseline"
-        text += f", {baseline} {number(judged.baseline)}{unit} ({judged.change:+.6g})"
+        sign = "-" if judged.change < 0 else "+"
+        text += f", {baseline} {number(judged.baseline)}{unit} ({sign}{number(abs(judged.change))})"
     return f"{judged.name} {text}"

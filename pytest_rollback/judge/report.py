@@ -1,4 +1,4 @@
-"""Turns what a session saw into its report."""
+"""Turns what was seen into a report: the verdict, with all that there is to say."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from msgspec import Struct
 from pytest_rollback.judge.advise import next_command, recommend, who_is_called
 from pytest_rollback.judge.decide import decide
 from pytest_rollback.judge.tally import tally
-from pytest_rollback.model import Environment, Evidence, NotPassed, Outcome, PolicyUsed, Report, Subject
+from pytest_rollback.model import Environment, Evidence, NotPassed, Outcome, Part, PolicyUsed, Report, Subject
 from pytest_rollback.policy.rules import Policy
 
 
 class Facts(Struct, frozen=True, kw_only=True):
-    """All that a session knows when its last test is done."""
+    """All that is known when the last test is done."""
 
     evidence: Evidence
     subject: Subject
     environment: Environment
     started: datetime
     whole_suite: bool
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    part: Part | None = None
 
 
-def report_on(facts: Facts, policy: Policy) -> Report:
+def report_on(facts: Facts, policy: Policy, finished: datetime) -> Report:
     """Judge, and write down all that there is to say."""
-    finished = datetime.now(timezone.utc)
-    judgement = decide(facts.evidence, policy, facts.subject)
+    judgement = decide(facts.evidence, policy, facts.subject, whole=facts.part is None)
     call = who_is_called(judgement, policy)
     return Report(
         verdict=judgement.verdict,
@@ -49,6 +49,7 @@ def report_on(facts: Facts, policy: Policy) -> Report:
         recommendation=recommend(judgement, call, finished),
         call=call,
         notes=facts.notes,
+        part=facts.part,
         next=next_command(judgement),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from pytest_rollback.model import Counts, Evidence, Outcome, TestResult, Tests
@@ -43,14 +44,13 @@ def in_group(results: Iterable[TestResult], group: str) -> list[TestResult]:
 
 def count(results: list[TestResult]) -> Counts:
     """Count some tests. What was found but left out of the run is collected and not selected."""
-    outcomes = [result.outcome for result in results]
-    left_out = outcomes.count(Outcome.LEFT_OUT)
+    times = Counter(result.outcome for result in results)
     return Counts(
-        collected=len(outcomes),
-        selected=len(outcomes) - left_out,
-        passed=sum(outcome in HOLDING for outcome in outcomes),
-        failed=sum(outcome in FAILED for outcome in outcomes),
-        skipped=sum(outcome in UNPROVEN for outcome in outcomes),
-        errors=outcomes.count(Outcome.ERROR),
-        not_run=sum(outcome in NOT_RUN for outcome in outcomes),
+        collected=len(results),
+        selected=len(results) - times[Outcome.LEFT_OUT],
+        passed=sum(times[outcome] for outcome in HOLDING),
+        failed=sum(times[outcome] for outcome in FAILED),
+        skipped=sum(times[outcome] for outcome in UNPROVEN),
+        errors=times[Outcome.ERROR],
+        not_run=sum(times[outcome] for outcome in NOT_RUN),
     )

@@ -7,20 +7,24 @@ import sys
 from collections.abc import Generator
 from datetime import datetime, timezone
 
+import msgspec
 import pytest
 
-from pytest_rollback.model import Mark, Obstacle, Outcome, Reason, Signal, TestResult
+from pytest_rollback.judge.fold import pack
+from pytest_rollback.judge.report import Facts, report_on
+from pytest_rollback.judge.status import INCONCLUSIVE
+from pytest_rollback.model import Mark, Obstacle, Outcome, Part, Reason, Signal, TestResult
 from pytest_rollback.policy.rules import Policy
-from pytest_rollback.repo.plumbing import Head
+from pytest_rollback.repo.plumbing import Head, anchored
 from pytest_rollback.session.evidence import collect_evidence
 from pytest_rollback.session.narrow import narrowings
-from pytest_rollback.session.observe import message_of, plain
+from pytest_rollback.session.observe import message_of, plain, readable
 from pytest_rollback.session.outlets import Outlets
 from pytest_rollback.session.remember import remember_failures
+from pytest_rollback.session.shard import name_of_whole
 from pytest_rollback.session.sight import Sight
-from pytest_rollback.session.status import INCONCLUSIVE, exit_status
+from pytest_rollback.session.status import exit_status
 from pytest_rollback.session.surroundings import environment_of, subject_of
-from pytest_rollback.session.verdict import Facts, report_on
 from pytest_rollback.session.workers import Controller
 
 MODULE_SKIP = "skipped at import"
@@ -60,6 +64,14 @@ class Gate:
         self.warnings = 0
         self.status: int | None = None
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self) -> None:
+        """Begin the journal."""
+        if self.top is not None and not self.config.option.collectonly:
+            extra = anchored(self.taken, self.config.invocation_params.dir)
+            chronicle = self.sight.chronicle
+            chronicle.open(self.top, self.config.rootpath, extra, self.subject, self.policy.digest)
+
     def pytest_report_header(self) -> str:
         """Say in one line what is in front of the change."""
         return self.outlets.header(self.policy, self.subject)
@@ -73,8 +85,9 @@ class Gate:
         if report.failed or report.skipped:
             self.odd_modules.add(report.nodeid)
         if report.failed:
-            detail = f"{report.nodeid or 'the session'} could not be collected: {message_of(report)}"
-            self.signals.append(Signal(name=COLLECTION_ERROR, detail=detail, tests=(report.nodeid,)))
+            name = readable(report.nodeid)
+            detail = f"{name or 'the session'} could not be collected: {message_of(report)}"
+            self.signals.append(Signal(name=COLLECTION_ERROR, detail=detail, tests=(name,)))
         elif report.skipped:
             self._module_skipped(report)
 
@@ -108,7 +121,8 @@ class Gate:
         self._conclude(session)
 
     def pytest_unconfigure(self) -> None:
-        """Give git's variables back to whoever started this process."""
+        """Let go of the journal, and give git's variables back to whoever started this process."""
+        self.sight.chronicle.leave()
         os.environ.update(self.taken)
 
     def _conclude(self, session: pytest.Session) -> None:
@@ -116,6 +130,7 @@ class Gate:
         try:
             self._judge(session)
         except Exception as error:
+            self.sight.chronicle.fail()
             self.status = session.exitstatus = INCONCLUSIVE
             told = f"{type(error).__name__}: {plain(str(error))}"
             sys.stderr.write(f"\nsafety gate: INCONCLUSIVE  an error of the gate itself: {told}\n")
@@ -124,10 +139,12 @@ class Gate:
 
     def _judge(self, session: pytest.Session) -> None:
         pytest_status = int(session.exitstatus)
-        facts = self._facts(pytest_status)
-        report = report_on(facts, self.policy)
+        facts = self._with_part(self._facts(pytest_status))
+        report = report_on(facts, self.policy, datetime.now(timezone.utc))
+        self.sight.chronicle.close(report)
         remember_failures(self.config, facts)
         unheard = self.outlets.tell(report, silent=pytest_status == pytest.ExitCode.USAGE_ERROR)
+        self.sight.chronicle.acknowledge()
         beyond = session.testsfailed - self.sight.observer.failures(self.sight.marks) - self.collection_errors
         self.status = exit_status(report, pytest_status, unexplained=beyond > 0, unheard=unheard)
         session.exitstatus = self.status
@@ -147,6 +164,7 @@ class Gate:
         if self.controller is not None:
             obstacles += self.controller.obstacles()
             self.notes += self.controller.notes()
+        self.notes += self.sight.chronicle.notes()
         if not limits.enforced:
             self.notes.append("pytest-timeout is turned off: time limits are judged afterwards, nothing is ended")
         evidence = collect_evidence(
@@ -165,6 +183,15 @@ class Gate:
             notes=tuple(self.notes),
         )
 
+    def _with_part(self, facts: Facts) -> Facts:
+        """Add what the judgement of the whole needs, where this is a part of it."""
+        shard = self.sight.shard
+        if shard is None:
+            return facts
+        whole = name_of_whole(self.sight.all_parts())
+        part = Part(number=shard.number, of=shard.of, whole=whole, packed=pack(facts, self.policy))
+        return msgspec.structs.replace(facts, part=part)
+
     def _narrowed(self) -> Generator[Obstacle]:
         """Say how the gate was made to look at less than all of it."""
         for detail in narrowings(self.config, self.top):
@@ -180,5 +207,5 @@ class Gate:
         marks = tuple(Mark(group.name) for group in self.policy.groups if group.name in text)
         message = f"{MODULE_SKIP}: {message_of(report)}"
         self.skipped_modules.append(
-            TestResult(test=report.nodeid, outcome=Outcome.SKIPPED, marks=marks, message=message)
+            TestResult(test=readable(report.nodeid), outcome=Outcome.SKIPPED, marks=marks, message=message)
         )

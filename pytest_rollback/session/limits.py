@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable
 
 import pytest
 from _pytest.mark.structures import Mark as PytestMark
@@ -25,14 +26,18 @@ class Limits:
 
     def __init__(self, policy: Policy, *, enforced: bool, of_session: float | None = None) -> None:
         self.groups = {group.name: group for group in policy.groups}
+        self.has_each = any(group.each_s is not None for group in policy.groups)
         self.enforced = enforced
         self.of_session = of_session or math.inf
         self.clocks: dict[tuple[str, str], float] = {}
         self.stopped: dict[str, str] = {}
+        self.on_the_rest: tuple[str, list[Group]] = ("", [])
         self.own: set[str] = set()
 
     def limit_each(self, item: pytest.Item, marks: Marks) -> None:
         """Give a test the limit of its groups, where it has none of its own."""
+        if not self.has_each:
+            return
         own = item.get_closest_marker("timeout")
         if own is not None:
             self.own.add(item.nodeid)
@@ -50,6 +55,12 @@ class Limits:
         own = item.get_closest_marker("timeout")
         if (self.of_session if own is None else _seconds(own)) > rest:
             item.add_marker(pytest.mark.timeout(rest, **_how(own)), append=False)
+            self.on_the_rest = item.nodeid, [group for group in self._groups(marks) if group.whole_s is not None]
+
+    def are_on(self, marks: Iterable[Marks]) -> bool:
+        """Whether any of some tests has a clock to keep: most suites have none, and then nobody looks at one."""
+        timed = {name for name, group in self.groups.items() if group.whole_s is not None or group.fail_fast}
+        return any(mark.group in timed for own in marks for mark in own)
 
     def why_withheld(self, marks: Marks) -> str | None:
         """Say why a test is not to run: every group that it belongs to was stopped."""
@@ -65,6 +76,11 @@ class Limits:
         """
         if result.outcome is Outcome.WITHHELD:
             return
+        test, ending = self.on_the_rest
+        if result.outcome is Outcome.TIMED_OUT and result.test == test:
+            # It had all that was left. What its phases report adds up to a little less than that.
+            for group in ending:
+                self.clocks[worker, group.name] = group.whole_s or 0.0
         for group in self._groups(result.marks):
             clock = (worker, group.name)
             self.clocks[clock] = self.clocks.get(clock, 0.0) + result.duration_s

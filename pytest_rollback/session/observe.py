@@ -65,7 +65,16 @@ class Observer:
 
     def report(self, report: pytest.TestReport) -> None:
         """Fold one report into what is known of its test."""
-        seen = self.seen.setdefault(report.nodeid, Seen())
+        seen = self.seen.get(report.nodeid)
+        if seen is None:
+            self.seen[report.nodeid] = seen = Seen()
+        when = report.when
+        if report.outcome == "passed" and type(report) is pytest.TestReport and "wasxfail" not in vars(report):
+            # Three reports of each test come this way, and nearly all of them say no more than this.
+            seen.duration += report.duration
+            seen.ran = seen.ran or when == "call"
+            seen.finished = seen.finished or when == "teardown"
+            return
         if report.outcome == "rerun":  # type: ignore[comparison-overlap]  # pytest-rerunfailures adds a fourth outcome
             self.seen[report.nodeid] = rerun = Seen()
             rerun.reran = True
@@ -77,8 +86,8 @@ class Observer:
         if outcome is not None:
             seen.add(outcome, report)
         if not isinstance(report, pytest.SubtestReport):
-            seen.ran = seen.ran or report.when == "call"
-            seen.finished = seen.finished or report.when not in ("setup", "call")
+            seen.ran = seen.ran or when == "call"
+            seen.finished = seen.finished or when not in ("setup", "call")
 
     def failures(self, marks: Mapping[str, Marks]) -> int:
         """Count failures of gate tests as pytest counts them: by report."""
@@ -134,6 +143,14 @@ def message_of(report: pytest.TestReport | pytest.CollectReport) -> str:
         errors = [line[1:] for line in lines if line.startswith("E ")]
         text = (errors or lines or [""])[-1]
     return plain(text.strip().partition("\n")[0])
+
+
+def readable(test: str) -> str:
+    """Spell out what is not printable in a test's name: a file may be called anything, even an escape sequence."""
+    if test.isprintable():
+        return test
+    spelled = (c if c.isprintable() else c.encode("ascii", "backslashreplace").decode() for c in test)
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in spelled)
 
 
 def plain(text: str) -> str:

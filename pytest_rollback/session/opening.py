@@ -17,6 +17,7 @@ from pytest_rollback.session.limits import Limits, has_timeouts, timeout_of_sess
 from pytest_rollback.session.outlets import Outlets
 from pytest_rollback.session.remember import failed_last_time
 from pytest_rollback.session.selection import Selection
+from pytest_rollback.session.shard import Shard, read_shard
 from pytest_rollback.session.sight import Sight
 from pytest_rollback.session.workers import Controller, Orders, Worker, are_used, dealer, orders_of
 
@@ -43,7 +44,7 @@ def open_worker(config: pytest.Config, orders: Orders) -> None:
     """Let a worker run the gate tests; judging is the controller's."""
     config.option.continue_on_collection_errors = True
     _know_markers(config, orders.policy)
-    sight = _sight(config, orders.policy)
+    sight = _sight(config, orders.policy, orders.shard)
     deal = dealer(orders.mode, int(config.workerinput["workercount"]))  # type: ignore[attr-defined]
     config.pluginmanager.register(
         Selection(orders.policy, sight, orders.failed_last, is_alone=False, deal=deal), SELECTION_NAME
@@ -72,7 +73,7 @@ def _open(config: pytest.Config, taken: dict[str, str]) -> Gate:
     config.option.continue_on_collection_errors = True
     config.option.loadscopereorder = False  # xdist would start with the largest file, not with the most critical one
     _know_markers(config, policy)
-    sight = _sight(config, policy)
+    sight = _sight(config, policy, read_shard(config.option.rollback_shard))
     failed_last = failed_last_time(config)
     controller = None
     if are_used(config):
@@ -89,6 +90,6 @@ def _know_markers(config: pytest.Config, policy: Policy) -> None:
         config.addinivalue_line("markers", f"{group.name}(*labels): a group of the safety gate")
 
 
-def _sight(config: pytest.Config, policy: Policy) -> Sight:
+def _sight(config: pytest.Config, policy: Policy, shard: Shard | None) -> Sight:
     limits = Limits(policy, enforced=has_timeouts(config), of_session=timeout_of_session(config))
-    return Sight(limits, whole_suite=bool(config.option.rollback_all))
+    return Sight(limits, whole_suite=bool(config.option.rollback_all), shard=shard)

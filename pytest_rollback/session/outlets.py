@@ -1,10 +1,9 @@
-"""Where a verdict goes: the terminal, the report files, the other plugins."""
+"""Where a verdict goes: the terminal, the report files, the forge, the other plugins."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,14 +11,10 @@ from _pytest._io import TerminalWriter
 
 from pytest_rollback.model import Report, Subject
 from pytest_rollback.policy.rules import Policy
+from pytest_rollback.session.forge import Forge
 from pytest_rollback.session.observe import plain
-from pytest_rollback.show import json, markdown, terminal
+from pytest_rollback.show import files, terminal
 
-Format = tuple[Callable[[Report], str], Callable[[str], bool]]
-FORMATS: dict[str, Format] = {
-    ".json": (json.render, json.is_report),
-    ".md": (markdown.render, markdown.is_report),
-}
 WIDTH = 80
 
 
@@ -28,8 +23,9 @@ class Outlets:
 
     def __init__(self, config: pytest.Config, reports: list[str]) -> None:
         self.config = config
+        self.forge = Forge(os.environ, config.rootpath)
         self.paths = [Path(config.invocation_params.dir, written) for written in reports]
-        problems = [problem for path in self.paths if (problem := _problem(path))]
+        problems = [f"--gate-report {problem}" for path in self.paths if (problem := files.problem(path))]
         if problems:
             raise pytest.UsageError(*problems)
         for path in self.paths:
@@ -49,14 +45,16 @@ class Outlets:
 
     def tell(self, report: Report, *, silent: bool) -> bool:
         """Tell everyone; gives whether somebody who should have heard could not."""
-        problems = [problem for path in self.paths if (problem := _write(path, report))]
+        problems = [f"--gate-report {problem}" for path in self.paths if (problem := files.write(path, report))]
         try:
             self.config.hook.pytest_rollback_verdict(config=self.config, report=report)
         except Exception as error:  # noqa: BLE001 (a listener's failure changes no verdict, and is said)
             problems.append(f"pytest_rollback_verdict failed: {type(error).__name__}: {plain(str(error))}")
+        unheard = bool(problems)
+        problems += self.forge.summarise(report)  # a summary is a courtesy: without it, the verdict stands
         if not silent:
             self._print(report, problems)
-        return bool(problems)
+        return unheard
 
     def _print(self, report: Report, problems: list[str]) -> None:
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
@@ -64,38 +62,9 @@ class Outlets:
         writer: TerminalWriter = TerminalWriter(sys.stdout) if reporter is None else reporter._tw  # noqa: SLF001
         verbose = getattr(self.config.option, "verbose", 0) > 0
         lines = terminal.render(report, writer.fullwidth if writer.hasmarkup else WIDTH, verbose=verbose)
+        for command in self.forge.annotate(report):
+            writer.line(command)
         for problem in problems:
-            writer.line(f"{'error':<{terminal.LABEL}}{problem}", red=True)
+            writer.line(self.forge.harmless(f"{'error':<{terminal.LABEL}}{problem}"), red=True)
         for line in lines:
-            writer.line(line.text, **({line.colour: True} if line.colour else {}))
-
-
-def _problem(path: Path) -> str | None:
-    """Say why a report can't go to a path."""
-    if path.suffix not in FORMATS:
-        return f"--gate-report {path}: the ending says the format; known: {', '.join(FORMATS)}"
-    if not path.parent.is_dir():
-        return f"--gate-report {path}: there is no folder {path.parent}"
-    if path.is_dir():
-        return f"--gate-report {path}: is a folder"
-    if not os.access(path.parent, os.W_OK):
-        return f"--gate-report {path}: the folder {path.parent} can't be written to"
-    try:
-        text = path.read_text("utf-8") if path.exists() else ""
-    except (OSError, UnicodeDecodeError):
-        text = "?"
-    if text.strip() and not FORMATS[path.suffix][1](text):
-        return f"--gate-report {path}: stands there already and is no gate report; name another file, or remove it"
-    return None
-
-
-def _write(path: Path, report: Report) -> str | None:
-    """Write a report so that a reader sees all of it or nothing."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(FORMATS[path.suffix][0](report), "utf-8")
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        return f"--gate-report {path}: could not be written: {error.strerror or error}"
-    return None
+            writer.line(self.forge.harmless(line.text), **({line.colour: True} if line.colour else {}))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection
 
 import pytest
 
+from pytest_rollback.judge.report import Facts
 from pytest_rollback.judge.tally import FAILING
-from pytest_rollback.session.verdict import Facts
 
 KEY = "rollback/failed"
 
@@ -24,4 +25,6 @@ def remember_failures(config: pytest.Config, facts: Facts) -> None:
     cache: pytest.Cache | None = getattr(config, "cache", None)
     failed = [result.test for result in facts.evidence.tests if result.marks and result.outcome in FAILING]
     if cache is not None and set(failed) != set(failed_last_time(config)):
-        cache.set(KEY, failed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pytest.PytestCacheWarning)  # under -W error it would cost the verdict
+            cache.set(KEY, failed)

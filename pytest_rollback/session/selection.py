@@ -9,11 +9,13 @@ import pytest
 from _pytest.pathlib import bestrelpath
 
 from pytest_rollback.policy.rules import Policy
+from pytest_rollback.session.clocks import Clocks
 from pytest_rollback.session.narrow import ignoring_plugin
-from pytest_rollback.session.observe import EXCEPTIONS, WITHHELD, names_of
+from pytest_rollback.session.observe import names_of
 from pytest_rollback.session.select import MarkerReader, in_gate_order
 from pytest_rollback.session.sight import Sight
 
+CLOCKS_NAME = "rollback-clocks"
 Deal = Callable[[list[pytest.Item]], list[pytest.Item]]
 
 
@@ -54,10 +56,12 @@ class Selection:
         yield
         marks = self.sight.marks
         self._read_markers([*before, *items])
-        outside = [item for item in items if not marks[item.nodeid]]
-        if outside and not self.sight.whole_suite:
+        self.sight.cut()
+        wanted = self.sight.all_parts() - self.sight.elsewhere
+        outside = [item for item in items if item.nodeid not in wanted]
+        if outside:
             config.hook.pytest_deselected(items=outside)
-            items[:] = [item for item in items if marks[item.nodeid]]
+            items[:] = [item for item in items if item.nodeid in wanted]
         items[:] = in_gate_order(items, marks, self.policy, self.failed_last)
         if self.deal is not None:
             items[:] = self.deal(items)
@@ -68,32 +72,16 @@ class Selection:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note which gate tests are not going to run. A wrong marker ends the session here, and a worker's there."""
         self.sight.settle({item.nodeid for item in session.items})
+        if self.sight.limits.are_on(self.sight.marks[item.nodeid] for item in session.items):
+            session.config.pluginmanager.register(Clocks(self.sight), CLOCKS_NAME)
         if self.is_alone:
             self.sight.refuse_wrong_markers()
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Give a test no more than what is left of its groups' time."""
-        self.limits.limit_rest(item, self.sight.marks.get(item.nodeid, ()))
-        return (yield)
-
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Withhold a test whose group was stopped."""
-        why = self.limits.why_withheld(self.sight.marks.get(item.nodeid, ()))
-        if why:
-            msg = f"{WITHHELD}{why}"
-            raise pytest.skip.Exception(msg, _use_item_location=True)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Keep the types of an exception, which a report otherwise knows as text only."""
-        report = yield
-        if report.failed and call.excinfo is not None:
-            vars(report)[EXCEPTIONS] = list(dict.fromkeys(names_of(call.excinfo.value)))
-        return report
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+        """Keep the types of an exception, which a report knows as text only. A wrapper would cost each test more."""
+        if call.excinfo is not None:
+            self.sight.exceptions[item.nodeid, call.when] = list(dict.fromkeys(names_of(call.excinfo.value)))
 
     def _read_markers(self, items: list[pytest.Item]) -> None:
         marks = self.sight.marks

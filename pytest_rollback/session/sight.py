@@ -13,9 +13,11 @@ import pytest
 
 from pytest_rollback.judge.tally import FAILING
 from pytest_rollback.model import Outcome, TestResult
+from pytest_rollback.session.chronicle import Chronicle
 from pytest_rollback.session.limits import Limits
-from pytest_rollback.session.observe import Observer
+from pytest_rollback.session.observe import EXCEPTIONS, Observer, readable
 from pytest_rollback.session.select import Marks
+from pytest_rollback.session.shard import Shard
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -25,23 +27,40 @@ class Manifest(msgspec.Struct, frozen=True):
     problems: list[str]
     ignored_by: dict[str, list[str]]
     own_limits: list[str]
+    elsewhere: list[str]
 
 
 class Sight:
     """The gate tests of one session."""
 
-    def __init__(self, limits: Limits, *, whole_suite: bool) -> None:
+    def __init__(self, limits: Limits, *, whole_suite: bool, shard: Shard | None = None) -> None:
         self.limits = limits
+        self.shard = shard
         self.whole_suite = whole_suite
         self.observer = Observer()
+        self.chronicle = Chronicle()
         self.marks: dict[str, Marks] = {}
+        self.exceptions: dict[tuple[str, str | None], list[str]] = {}
         self.problems: list[str] = []
         self.left_out: set[str] = set()
+        self.elsewhere: set[str] = set()
         self.ignored_by: dict[str, list[str]] = {}
+
+    def all_parts(self) -> set[str]:
+        """Give the tests of all parts together, this one and the others."""
+        return {test for test, marks in self.marks.items() if marks or self.whole_suite}
+
+    def cut(self) -> None:
+        """Leave to the other parts what is theirs."""
+        if self.shard is not None:
+            tests = self.all_parts()
+            self.elsewhere = tests - self.shard.takes(tests)
 
     def settle(self, running: Collection[str]) -> None:
         """Note which gate tests are not going to run, now that nobody can drop one any more."""
-        self.left_out = {test for test, marks in self.marks.items() if marks and test not in running}
+        here = self.marks.keys() - self.elsewhere
+        self.left_out = {test for test in here if self.marks[test] and test not in running}
+        self.chronicle.expect(test for test in here if self.marks[test] and test in running)
 
     def refuse_wrong_markers(self) -> None:
         """Refuse to judge by markers that say something other than they seem to."""
@@ -51,33 +70,43 @@ class Sight:
     def start(self, test: str) -> None:
         """Note that a test began."""
         self.observer.start(test)
+        self.chronicle.start(test)
 
     def hear(self, report: pytest.TestReport) -> None:
         """Fold a report into what is known of its test; at its end, add its time to its groups' clocks."""
+        if report.outcome == "failed" and (names := self.exceptions.pop((report.nodeid, report.when), None)):
+            vars(report)[EXCEPTIONS] = names  # so that it travels with the report, where this is a worker
         self.observer.report(report)
         if report.when in ("setup", "call") or isinstance(report, pytest.SubtestReport):
             return
         result = self.observer.result(report.nodeid, self.marks.get(report.nodeid, ()))
         worker: str = getattr(report, "worker_id", "")
         self.limits.account(result, worker, failing=result.outcome in FAILING)
+        self.chronicle.finish(report.nodeid, result.outcome)
 
     def results(self) -> Iterator[TestResult]:
         """Say of each test what it did; each gate test that was found is there, run or not."""
         for test, marks in self.marks.items():
+            if test in self.elsewhere or not (marks or self.whole_suite):
+                continue
+            result = self.observer.result(test, marks)
             if test in self.left_out:
-                yield TestResult(test=test, outcome=Outcome.LEFT_OUT, marks=marks)
-            elif marks or self.whole_suite:
-                yield self.limits.judge_time(self.observer.result(test, marks))
+                result = TestResult(test=test, outcome=Outcome.LEFT_OUT, marks=marks)
+            name = readable(test)
+            result = self.limits.judge_time(result)
+            yield result if name == test else msgspec.structs.replace(result, test=name)
 
     def pack(self) -> bytes:
         """Write down what was collected, for another process."""
-        return msgspec.msgpack.encode(Manifest(self.marks, self.problems, self.ignored_by, sorted(self.limits.own)))
+        manifest = Manifest(self.marks, self.problems, self.ignored_by, sorted(self.limits.own), sorted(self.elsewhere))
+        return msgspec.msgpack.encode(manifest)
 
     def unpack(self, packed: bytes) -> None:
         """Take over what another process collected; two processes that saw different things add up."""
         manifest = msgspec.msgpack.decode(packed, type=Manifest)
         self.marks.update(manifest.marks)
         self.problems += manifest.problems
+        self.elsewhere.update(manifest.elsewhere)
         self.limits.own.update(manifest.own_limits)
         for plugin, paths in manifest.ignored_by.items():
             known = self.ignored_by.setdefault(plugin, [])

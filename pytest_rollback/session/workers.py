@@ -18,6 +18,7 @@ import pytest
 from pytest_rollback.model import Obstacle, Reason
 from pytest_rollback.policy.rules import Policy
 from pytest_rollback.session.selection import Deal
+from pytest_rollback.session.shard import Shard
 from pytest_rollback.session.sight import Sight
 
 INPUT = "rollback"
@@ -32,6 +33,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     failed_last: list[str]
     folder: str | None
     mode: str
+    shard: Shard | None
 
 
 class Node(Protocol):
@@ -70,6 +72,7 @@ class Controller:
             failed_last=self.failed_last,
             folder=str(self.folder) if shares_disk else None,
             mode=self.config.option.dist,
+            shard=self.sight.shard,
         )
         node.workerinput[INPUT] = msgspec.msgpack.encode(orders)
 

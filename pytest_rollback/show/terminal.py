@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from pytest_rollback.model import Action, Report, Severity, Verdict
-from pytest_rollback.show.words import order, ran, span, way_back
+from pytest_rollback.show.words import cut, order, ran, span, way_back
 
 LABEL = 10
 INDENT = " " * LABEL
@@ -40,7 +40,8 @@ def render(report: Report, width: int, *, verbose: bool = False) -> list[Line]:
     shadow = " (shadow)" if report.mode == "shadow" else ""
     rows = list(_rows(report, verbose=verbose))
     if report.verdict is Verdict.PASSED:
-        return [Line(f"safety gate: PASSED{shadow}  {ran(report)}", colour), *_table(rows, report, width)]
+        notes = [Line(f"{'note':<{LABEL}}{note}") for note in report.notes]
+        return [Line(f"safety gate: PASSED{shadow}  {ran(report)}", colour), *_table(rows, report, width), *notes]
     title = f" safety gate: {report.verdict.value.upper()}{shadow} "
     facts = [Line(f"{label:<{LABEL}}{text}") for label, text in _facts(report)]
     return [Line(title.center(width, "="), colour), *_table(rows, report, width), Line(""), *facts]
@@ -110,8 +111,3 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     if report.mode == "shadow":
         yield "shadow", "all is judged and said, nothing is blocked: the status is 0"
     yield "next", report.next or ""
-
-
-def cut(text: str, width: int) -> str:
-    """Cut a line to the width, and show that it was cut."""
-    return text if len(text) <= width else f"{text[: width - 3]}..."

@@ -63,6 +63,8 @@ def ran(report: Report) -> str:
         (_count(report, Outcome.XPASSED), "passed though expected to fail"),
     )
     tail = "".join(f"; {number} {what}" for number, what in rest if number)
+    if report.part is not None:
+        tail += f"; part {report.part.number} of {report.part.of}, which says nothing of the others"
     return f"{done} of {total} {'gate ' if not report.whole_suite else ''}tests in {span(report.duration_s)}{tail}"
 
 
@@ -76,3 +78,16 @@ def way_back(recommendation: Recommendation) -> str:
 
 def _count(report: Report, outcome: Outcome) -> int:
     return sum(test.outcome is outcome for test in report.not_passed)
+
+
+def cut(text: str, width: int) -> str:
+    """Cut a line to the width, and show that it was cut."""
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
+def plain(text: str, longest: int) -> str:
+    """Put a text that anyone may have written on one line, without what acts on a terminal or a reader, and cut it."""
+    line = " ".join(cut(text, longest).split())
+    if line.isprintable():
+        return line
+    return "".join(character if character.isprintable() else "\ufffd" for character in line)

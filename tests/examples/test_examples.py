@@ -17,8 +17,10 @@ EXAMPLES = Path(demo.HERE.parent, "examples")
 
 def run_gate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a gate as its user would: a process of its own, in the example's folder."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "PYTEST_"))}
-    command = [sys.executable, "-m", "pytest", "--safety-gate", *arguments]
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "GITHUB_", "PYTEST_"))
+    }
+    command = [sys.executable, "-m", "pytest", "--safety-gate", "-pno:asyncio", *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 

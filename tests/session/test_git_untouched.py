@@ -174,6 +174,6 @@ def test_a_start_in_a_folder_that_nothing_calls_a_root_is_narrowed(
     """Without any configuration pytest takes the folder for the root; the repository knows better."""
     repository.commit(**{"sub/test_it_py": HOLDS, "test_other_py": FAILS})
     monkeypatch.chdir(repository.path / "sub")
-    result = pytester.runpytest_inprocess("--safety-gate", "-p", "no:randomly")
+    result = pytester.runpytest_inprocess("--safety-gate", "-pno:randomly", "-pno:asyncio")
     assert int(result.ret) == 81
     result.stdout.fnmatch_lines(["*its repository starts further up*"])

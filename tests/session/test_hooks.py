@@ -120,4 +120,4 @@ def test_a_conftest_with_our_hooks_is_no_error_in_a_plain_run(pytester: pytest.P
     """They are called in a gate only."""
     pytester.makeconftest("def pytest_rollback_verdict(report): raise OSError\n")
     pytester.makepyfile("def test_it(): pass\n")
-    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+    pytester.runpytest_inprocess("-pno:asyncio").assert_outcomes(passed=1)

@@ -66,7 +66,7 @@ def test_a_start_below_the_root_is_narrowed(pytester: pytest.Pytester, monkeypat
     below = pytester.mkdir("below")
     (below / "test_it.py").write_text("import pytest\n" + TWO)
     monkeypatch.chdir(below)
-    result = pytester.runpytest_inprocess("--safety-gate", "-p", "no:randomly")
+    result = pytester.runpytest_inprocess("--safety-gate", "-pno:randomly", "-pno:asyncio")
     assert int(result.ret) == 81
     result.stdout.fnmatch_lines(["*a start below the root (below)*"])
 

@@ -58,24 +58,27 @@ def test_a_test_can_not_write_escapes_into_the_verdict(gate: RunGate) -> None:
     assert "ValueError:  [2J safety gate: PASSED" in block
 
 
-def test_reports_of_both_kinds_are_written(gate: RunGate, pytester: pytest.Pytester) -> None:
+def test_reports_of_all_kinds_are_written(gate: RunGate, pytester: pytest.Pytester) -> None:
     """--gate-report repeats; the ending says the format; paths are those of the caller."""
-    gate(FAILS, "--gate-report=verdict.md", f"--gate-report={pytester.path / 'second.json'}")
+    gate(FAILS, "--gate-report=verdict.md", "--gate-report=x.xml", f"--gate-report={pytester.path / 'second.json'}")
     assert (pytester.path / "verdict.md").read_text().startswith("# Safety gate: blocked\n")
+    assert '<property name="verdict" value="blocked" />' in (pytester.path / "x.xml").read_text()
     assert json.loads((pytester.path / "second.json").read_text())["verdict"] == "blocked"
     assert not list(pytester.path.glob(".*.json.*"))
+    assert gate(HOLDS, "--gate-report=x.xml").status == 0
 
 
 @pytest.mark.parametrize(
     ("path", "complaint"),
     [
-        ("verdict.txt", "known: .json, .md"),
-        ("verdict", "known: .json, .md"),
+        ("verdict.txt", "known: .json, .md, .xml"),
+        ("verdict", "known: .json, .md, .xml"),
         ("no/such/folder/x.json", "there is no folder"),
         ("folder.json", "is a folder"),
         ("README.md", "is no gate report"),
         ("data.json", "is no gate report"),
         ("binary.json", "is no gate report"),
+        ("junit.xml", "is no gate report"),
     ],
 )
 def test_a_report_that_can_not_be_written_is_refused_at_once(
@@ -85,6 +88,7 @@ def test_a_report_that_can_not_be_written_is_refused_at_once(
     (pytester.path / "folder.json").mkdir()
     (pytester.path / "README.md").write_text("# Mine\n")
     (pytester.path / "data.json").write_text("[1]")
+    (pytester.path / "junit.xml").write_text('<?xml version="1.0" encoding="utf-8"?>\n<testsuites/>')
     (pytester.path / "binary.json").write_bytes(b"\xff\xfe")
     gated = gate(HOLDS, f"--gate-report={path}")
     assert gated.status == 4

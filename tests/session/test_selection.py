@@ -127,7 +127,7 @@ def test_an_unknown_label_is_an_error_where_the_policy_lists_them(gate: RunGate,
 def test_the_markers_are_registered_without_the_gate(pytester: pytest.Pytester) -> None:
     """`--strict-markers` must not complain in a plain run, nor may anything else happen there."""
     pytester.makepyfile("import pytest\n@pytest.mark.golden_path(3)\ndef test_it(): pass\n")
-    result = pytester.runpytest_inprocess("--strict-markers")
+    result = pytester.runpytest_inprocess("--strict-markers", "-pno:asyncio")
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*safety gate*")
 

@@ -26,8 +26,8 @@ from pytest_rollback.model import (
     Verdict,
 )
 from pytest_rollback.show import json, markdown
-from pytest_rollback.show.terminal import cut, render
-from pytest_rollback.show.words import order, span
+from pytest_rollback.show.terminal import render
+from pytest_rollback.show.words import cut, order, span
 
 TEST = "tests/test_chat.py::test_five_events"
 GOLDEN = Finding(

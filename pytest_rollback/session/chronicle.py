@@ -1,0 +1,87 @@
+"""Keeps this session's journal, and tells of the sessions before it that never ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pytest_rollback.model import Outcome, Reason, Report, Subject, Verdict
+from pytest_rollback.repo.crashes import Session, acknowledge, find_interrupted
+from pytest_rollback.repo.hooks import root_below
+from pytest_rollback.repo.journal import Journal, Place, find_place
+from pytest_rollback.repo.plumbing import GitError
+from pytest_rollback.session.observe import plain
+
+SHOWN = 3
+
+
+class Chronicle:
+    """The journal of one session. Where there is none to keep, every call does nothing."""
+
+    def __init__(self) -> None:
+        self.place: Place | None = None
+        self.crashes: list[Session] = []
+        self.journal = Journal()
+        self.trouble = ""
+
+    def open(self, top: Path, root: Path, extra: Mapping[str, str], subject: Subject, policy: str) -> None:
+        """Begin, once nothing can keep the session from its end any more: a usage error is no crash."""
+        try:
+            self.place = find_place(top) or find_place(top, extra)
+        except GitError as error:
+            self.trouble = f"no journal is kept of this session: {error}"
+            return
+        self.crashes = find_interrupted(self.place)
+        self.journal = Journal.open(self.place, subject, policy=policy, root=_below(top, root))
+
+    def expect(self, tests: Iterable[str]) -> None:
+        """Name the tests that must be decided."""
+        self.journal.expect(tests)
+
+    def start(self, test: str) -> None:
+        """Note that a test begins."""
+        self.journal.start(test)
+
+    def finish(self, test: str, outcome: Outcome) -> None:
+        """Note what a test did."""
+        self.journal.finish(test, outcome)
+
+    def notes(self) -> list[str]:
+        """Say what a person must know of journals: sessions that died, and why this one's is not whole."""
+        told = [f"an earlier session never ended: {crash.progress}{_in_flight(crash)}" for crash in self.crashes]
+        told += [note for crash in self.crashes for note in crash.notes]
+        return [*told, *(trouble for trouble in (self.trouble, self.journal.trouble) if trouble)]
+
+    def close(self, report: Report) -> None:
+        """Put the verdict on record."""
+        self.journal.close(report.verdict, report.reason, passed=report.tests.passed, selected=report.tests.selected)
+
+    def fail(self) -> None:
+        """Put on record that the gate itself failed."""
+        self.journal.close(Verdict.INCONCLUSIVE, Reason.INTERNAL, passed=0, selected=0)
+
+    def acknowledge(self) -> None:
+        """Note that the sessions that died were told of, once that is done; `pytest-rollback status` keeps them."""
+        for crash in self.crashes:
+            if self.place is not None:
+                acknowledge(self.place, crash)
+
+    def leave(self) -> None:
+        """Let go of a journal that was not closed."""
+        self.journal.leave()
+
+
+def _below(top: Path, root: Path) -> str:
+    try:
+        return root_below(top, root)
+    except ValueError:
+        return os.curdir
+
+
+def _in_flight(crash: Session) -> str:
+    if not crash.in_flight:
+        return ""
+    names = ", ".join(plain(test) for test in crash.in_flight[:SHOWN])
+    more = f" and {len(crash.in_flight) - SHOWN} more" if len(crash.in_flight) > SHOWN else ""
+    return f"; in flight: {names}{more}"
