@@ -1,22 +1,33 @@
 # make demo    the main job on a small live service, in a temporary repository
 # make test    the tests, with branch coverage
 # make check   everything else that CI does: lint, types, imports, schemas, our own safety gate
+# make oldest  what knows pytest from inside, on the oldest pytest that we support
+# make bench   the figures that we hold to
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check lint types imports schemas gate clean
+OLD := .venv-oldest
+OLD_READY := $(OLD)/.ready
+
+.PHONY: demo test oldest check bench lint types imports schemas gate clean
 
 demo: $(READY)
 	@$(BIN)/pytest-rollback demo
 
 test: $(READY)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -n 2
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+oldest: $(OLD_READY)
+	$(OLD)/bin/pytest -q -n 2 tests/session
+
+bench: $(READY)
+	cd benchmarks && ../$(BIN)/python idle.py && ../$(BIN)/python active.py
 
 check: lint types imports schemas gate
 
@@ -49,5 +60,10 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(READY)
 
+$(OLD_READY): pyproject.toml
+	$(PYTHON) -m venv --clear $(OLD)
+	$(OLD)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' 'pytest==9.0.*'
+	@touch $(OLD_READY)
+
 clean:
-	rm -rf $(VENV) .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLD) .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 # Loaded here once, for the same reason as SLOW.
-import pytest_rollback.cli
+import pytest_rollback.cli.merge
 import pytest_rollback.session.gate  # noqa: F401
 
 pytest_plugins = ["pytester"]
@@ -74,8 +74,9 @@ RunGate = Callable[..., Gated]
 def gate(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> RunGate:
     """Run a gate over test code, in this process unless asked otherwise; gives its status, report and text."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    foreign = ("GIT_", "CI_", "GITHUB_", "PYTEST_XDIST")
     for name in list(os.environ):
-        if name.startswith(("GIT_", "CI_", "GITHUB_")) and name not in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
+        if name.startswith(foreign) and name not in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
             monkeypatch.delenv(name)
 
     def run(code: str = "", *arguments: str, mode: str = "--safety-gate", process: bool = False) -> Gated:

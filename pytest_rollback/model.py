@@ -220,6 +220,8 @@ class Counts(Struct, frozen=True, kw_only=True):
 class Tests(Counts, frozen=True, kw_only=True):
     """The counts of the whole session, and of each group."""
 
+    __test__ = False
+
     groups: dict[str, Counts] = {}
 
 

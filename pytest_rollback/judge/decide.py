@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 
 from pytest_rollback.judge.match import is_compared, is_judged, is_limited, match, unreadable_by
-from pytest_rollback.judge.tally import FAILING, HOLDING, UNPROVEN, in_group
+from pytest_rollback.judge.tally import FAILING, HOLDING, UNPROVEN, by_group
 from pytest_rollback.model import (
     Action,
     Evidence,
@@ -143,7 +143,10 @@ def _reason(standing: Standing, obstacles: tuple[Obstacle, ...], *, steady: bool
 def _undecided(evidence: Evidence, policy: Policy) -> Iterable[Obstacle]:
     """Expected minus decided: every gate test without a result, and every failure that no row judges, by name."""
     gate = [result for result in evidence.tests if result.marks]
+    seen = {result.outcome for result in gate}
     for outcome, standing in OF_OUTCOME.items():
+        if outcome not in seen:
+            continue
         results = [result for result in gate if result.outcome is outcome]
         if outcome in FAILING:
             results = [result for result in results if not is_judged(result, policy)]
@@ -158,8 +161,9 @@ def _undecided(evidence: Evidence, policy: Policy) -> Iterable[Obstacle]:
 def _nothing_passed(evidence: Evidence, policy: Policy) -> Iterable[Obstacle]:
     """A group of which something was skipped and nothing passed has shown nothing; nor has an empty required one."""
     required = {group.name: group.required for group in policy.groups}
-    for name in dict.fromkeys((*required, *(mark.group for result in evidence.tests for mark in result.marks))):
-        results = in_group(evidence.tests, name)
+    groups = by_group(evidence.tests)
+    for name in dict.fromkeys((*required, *groups)):
+        results = groups.get(name, [])
         seen = {result.outcome for result in results}
         if seen & UNPROVEN and not seen & HOLDING:
             detail = f"0 of {len(results)} {name} tests passed"

@@ -125,7 +125,7 @@ def _rows_on(measurement: Measurement, policy: Policy) -> list[Trigger]:
 def _measures(trigger: Trigger, measurement: Measurement) -> bool:
     """Whether a number is among those that a row watches."""
     named = not trigger.metrics or bool({measurement.name, measurement.metric} & set(trigger.metrics))
-    return trigger.on_metrics and named and _labelled(trigger, measurement.labels)
+    return named and _labelled(trigger, measurement.labels)
 
 
 def _labelled(trigger: Trigger, labels: tuple[str, ...]) -> bool:

@@ -18,10 +18,9 @@ NOT_RUN = frozenset({Outcome.UNFINISHED, Outcome.NOT_STARTED, Outcome.WITHHELD, 
 def tally(evidence: Evidence, policy: Policy, *, whole_suite: bool = False) -> Tests:
     """Count the session's tests: those of the gate, or all where the whole suite was run."""
     in_gate = [result for result in evidence.tests if whole_suite or result.marks]
+    found = by_group(in_gate)
     groups = {
-        group.name: count(in_group(in_gate, group.name))
-        for group in policy.groups
-        if group.required or in_group(in_gate, group.name)
+        group.name: count(found.get(group.name, [])) for group in policy.groups if group.required or group.name in found
     }
     total = count(in_gate)
     return Tests(
@@ -37,9 +36,13 @@ def tally(evidence: Evidence, policy: Policy, *, whole_suite: bool = False) -> T
     )
 
 
-def in_group(results: Iterable[TestResult], group: str) -> list[TestResult]:
-    """Give the tests that bear a group's marker."""
-    return [result for result in results if any(mark.group == group for mark in result.marks)]
+def by_group(results: Iterable[TestResult]) -> dict[str, list[TestResult]]:
+    """Sort tests by the groups whose markers they bear; one with two markers stands in both."""
+    groups: dict[str, list[TestResult]] = {}
+    for result in results:
+        for mark in result.marks:
+            groups.setdefault(mark.group, []).append(result)
+    return groups
 
 
 def count(results: list[TestResult]) -> Counts:

@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
 from pytest_rollback.policy.check import PREFIX, Checker, Tables
@@ -131,6 +130,6 @@ def _read(path: Path) -> Tables:
 @cache
 def _shipped() -> Tables:
     """Read the shipped matrix, by the same code as any other."""
-    text = resources.files(__package__).joinpath("default.toml").read_text("utf-8")
+    text = Path(__file__).with_name("default.toml").read_text("utf-8")
     checker = Checker("default.toml", "")
     return overlay({}, checker.policy(tomllib.loads(text)))

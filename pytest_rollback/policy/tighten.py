@@ -66,7 +66,7 @@ def _judges_as_well(other: Trigger, row: Trigger, group: str, policy: Policy) ->
     judges = (
         other.enabled and other.on_tests and not narrowed and ACTIONS.index(other.action) <= ACTIONS.index(row.action)
     )
-    return judges and (not other.groups or group in policy.groups_of(other))
+    return judges and group in policy.groups_of(other)
 
 
 def _newly_judged(before: Policy, after: Policy, blamed: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_rollback.model import Report
-from pytest_rollback.show import github, markdown
 
 
 class Forge:
@@ -20,16 +19,26 @@ class Forge:
 
     def annotate(self, report: Report) -> list[str]:
         """Give the lines of output that the forge shows at the files of a change."""
-        return github.annotate(report, self.folder) if self.is_github else []
+        if not self.is_github:
+            return []
+        from pytest_rollback.show import github
+
+        return github.annotate(report, self.folder)
 
     def harmless(self, line: str) -> str:
         """Make a line of output one that the forge does not obey, whatever a test wrote into it."""
-        return github.harmless(line) if self.is_github else line
+        if not self.is_github:
+            return line
+        from pytest_rollback.show import github
+
+        return github.harmless(line)
 
     def summarise(self, report: Report) -> list[str]:
         """Add the report to the step's summary, behind what is there; gives why that could not be."""
         if self.summary is None:
             return []
+        from pytest_rollback.show import github, markdown
+
         try:
             with self.summary.open("ab") as file:
                 there = file.tell()

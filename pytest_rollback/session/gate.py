@@ -10,7 +10,6 @@ from datetime import datetime, timezone
 import msgspec
 import pytest
 
-from pytest_rollback.judge.fold import pack
 from pytest_rollback.judge.report import Facts, report_on
 from pytest_rollback.judge.status import INCONCLUSIVE
 from pytest_rollback.model import Mark, Obstacle, Outcome, Part, Reason, Signal, TestResult
@@ -188,6 +187,8 @@ class Gate:
         shard = self.sight.shard
         if shard is None:
             return facts
+        from pytest_rollback.judge.fold import pack
+
         whole = name_of_whole(self.sight.all_parts())
         part = Part(number=shard.number, of=shard.of, whole=whole, packed=pack(facts, self.policy))
         return msgspec.structs.replace(facts, part=part)

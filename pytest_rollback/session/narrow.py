@@ -85,7 +85,7 @@ def ignoring_plugin(config: pytest.Config, collection_path: Path) -> str | None:
     if ignored_by_pytest(collection_path, config):
         return None
     known: dict[str, Any] = {"collection_path": collection_path, "config": config, "path": collection_path}
-    for impl in reversed(config.hook.pytest_ignore_collect.get_hookimpls()):
+    for impl in reversed(config.pluginmanager.hook.pytest_ignore_collect.get_hookimpls()):
         if impl.wrapper or impl.hookwrapper or impl.function is ignored_by_pytest:
             continue
         if impl.function(**{name: known[name] for name in impl.argnames}):

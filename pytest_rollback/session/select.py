@@ -20,14 +20,25 @@ class MarkerReader:
         self.groups = {group.name: place for place, group in enumerate(policy.groups)}
         self.labels = known_labels(policy)
         self.problems: list[str] = []
+        self.known: dict[tuple[str, ...], Marks] = {}
 
     def marks(self, item: pytest.Item) -> Marks:
-        """Give the gate markers of a test, in the order of their groups."""
+        """Give the gate markers of a test, in the order of their groups. Most tests bear the same few."""
+        markers = [marker for marker in item.iter_markers() if marker.name in self.groups]
+        if not markers:
+            return ()
+        if any(marker.args or marker.kwargs for marker in markers):
+            return self._read(item.nodeid, markers)
+        key = tuple(marker.name for marker in markers)
+        if key not in self.known:
+            self.known[key] = self._read(item.nodeid, markers)
+        return self.known[key]
+
+    def _read(self, nodeid: str, markers: Iterable[pytest.Mark]) -> Marks:
         found: dict[str, dict[str, None]] = {}
-        for marker in item.iter_markers():
-            if marker.name in self.groups:
-                labels = found.setdefault(marker.name, {})
-                labels.update(dict.fromkeys(self._labels(item.nodeid, marker)))
+        for marker in markers:
+            labels = found.setdefault(marker.name, {})
+            labels.update(dict.fromkeys(self._labels(nodeid, marker)))
         return tuple(Mark(group, tuple(found[group])) for group in sorted(found, key=self.groups.__getitem__))
 
     def _labels(self, nodeid: str, marker: pytest.Mark) -> Iterable[str]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 from pytest_rollback.model import Report
-from pytest_rollback.show import json, junit, markdown
 
-Format = tuple[Callable[[Report], str], Callable[[str], bool]]
-FORMATS: dict[str, Format] = {
-    ".json": (json.render, json.is_report),
-    ".md": (markdown.render, markdown.is_report),
-    ".xml": (junit.render, junit.is_report),
-}
+FORMATS = {".json": "json", ".md": "markdown", ".xml": "junit"}
+
+
+def format_of(path: Path) -> ModuleType:
+    """Load the format that a path's ending names; most gates write no file, and load none."""
+    return importlib.import_module(f"pytest_rollback.show.{FORMATS[path.suffix]}")
 
 
 def problem(path: Path) -> str | None:
@@ -31,7 +31,7 @@ def problem(path: Path) -> str | None:
         text = path.read_text("utf-8") if path.exists() else ""
     except (OSError, UnicodeDecodeError):
         text = "?"
-    if text.strip() and not FORMATS[path.suffix][1](text):
+    if text.strip() and not format_of(path).is_report(text):
         return f"{path}: stands there already and is no gate report; name another file, or remove it"
     return None
 
@@ -40,7 +40,7 @@ def write(path: Path, report: Report) -> str | None:
     """Write a report so that a reader sees all of it or nothing; gives why it could not be."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_text(FORMATS[path.suffix][0](report), "utf-8")
+        beside.write_text(format_of(path).render(report), "utf-8")
         beside.replace(path)
     except (OSError, ValueError) as error:
         beside.unlink(missing_ok=True)

@@ -154,6 +154,11 @@ def test_what_does_not_contain_another_misses_some_value_of_it(wide: Criterion, 
 @pytest.mark.parametrize(
     ("wide", "narrow", "contains"),
     [
+        ("> 0.5 s", ">= 500 ms", False),
+        (">= 0.5 s", "> 500 ms", True),
+        ("< 5", "<= 5", False),
+        ("<= 5", "< 5", True),
+        ("1 to 5", "1 to 5", True),
         ("> 0.5 s", "> 600 ms", True),
         ("> 0.5 s", "> 400 ms", False),
         ("> 1 %", "> 2 points", False),

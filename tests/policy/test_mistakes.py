@@ -137,6 +137,22 @@ def test_a_mistake_is_said_once_with_its_key(tmp_path: Path, text: str, complain
     assert [line for line in more if line.split(": ")[1] == said.split(": ")[1]] == []
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        'failures = "1"',
+        'failures = "< 2"',
+        'failures = "> 0.5"',
+        'rate = "100 %"',
+        'rate = "0.2 to 0.5 %"',
+        'rate = "> 99"',
+    ],
+)
+def test_a_threshold_that_can_be_reached_is_taken(tmp_path: Path, row: str) -> None:
+    """Only what can never be is refused."""
+    assert load_policy(write(tmp_path, f"[triggers.chat]\n{row}\n")).digest != load_policy(None).digest
+
+
 def test_in_the_shared_file_a_key_has_its_whole_path(tmp_path: Path) -> None:
     """It is searched for there."""
     path = write(tmp_path, "[tool.pytest-rollback.triggers.chat]\ndeadlin = 1\n", SHARED)

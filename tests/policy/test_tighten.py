@@ -178,6 +178,28 @@ def test_what_demands_more_is_taken(tmp_path: Path, text: str) -> None:
     assert (policy.digest != tighten(tmp_path, "").digest) is bool(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('mode = "shadow"', '"shadow" is looser than "enforce"'),
+        ('[triggers.isolation]\nlabel = "chat"', "watches only chat, and watched all"),
+        ('[triggers.queue]\nlabel = "fast"', "watches only fast, and watched fast, slow"),
+        ('[triggers.performance-slower]\ndeadline = "none"', '"none" is looser than "4 h"'),
+        ("[triggers.queue]\nabove = 6", '"6" is looser than "5"'),
+        ("[triggers.queue]\nbelow = 6", '"6" does not fire wherever "any" does'),
+        ('[triggers.database]\nfailures = "> 1"', '"> 1" does not fire wherever "any" does'),
+        ('[metrics.queue]\nceiling = "901 ms"', '"901 ms" is looser than "900 ms"'),
+        ('[metrics.compliance]\nunit = ""', '"" is not "%", so the numbers say less'),
+        ("[phases.move]\nrequires = []", "no longer names isolation, smoke"),
+    ],
+)
+def test_a_refusal_says_what_was_and_what_would_be(tmp_path: Path, text: str, message: str) -> None:
+    """Both values in one line, so that nobody has to look the first one up."""
+    with pytest.raises(PolicyError) as caught:
+        tighten(tmp_path, text)
+    assert f"{message}; this file may only tighten" in [problem.text for problem in caught.value.problems]
+
+
 def test_leaving_a_phase_is_named_beside_what_it_takes_away(tmp_path: Path) -> None:
     """The rows that it had sharpened are looser without it, each by its own key."""
     with pytest.raises(PolicyError) as caught:
@@ -193,6 +215,15 @@ def test_a_limit_that_no_row_judged_is_not_let_through_by_a_new_one(tmp_path: Pa
     with pytest.raises(PolicyError, match=r"triggers\.sly: lets through what no row judged"):
         tighten(tmp_path, row + '"note"', project)
     assert tighten(tmp_path, row + '"restore"', project).triggers[-1].limit
+    other = '[triggers.new]\nmetric = "memory"\nrise = "> 1 %"\nseverity = "low"\naction = "note"'
+    assert tighten(tmp_path, other, project).triggers[-1].name == "new"
+
+
+def test_what_a_row_on_all_failures_judged_may_be_noted_too(tmp_path: Path) -> None:
+    """It was judged before, so a new row that only notes it lets nothing through."""
+    project = PROJECT + '[triggers.any]\nfailures = "> 0"\nseverity = "high"\naction = "restore"\n'
+    noted = '[triggers.new]\ngroup = "nightly"\nseverity = "low"\naction = "note"'
+    assert tighten(tmp_path, noted, project).triggers[-1].name == "new"
 
 
 def test_in_a_shared_file_only_its_table_counts(tmp_path: Path) -> None:
@@ -213,6 +244,7 @@ def test_a_stricter_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 def test_what_is_gone_is_named(tmp_path: Path) -> None:
     """Of two versions of a policy the later may lack what the earlier had."""
     before = tighten(tmp_path, "")
+    assert ("trusted", '"" is not "origin/main"') in loosened(before, load_policy(None))
     keys = {key: text for key, text in loosened(before, load_policy(None)) if "." in key and text == "is gone"}
     assert set(keys) == {
         "groups.smoke",
