@@ -105,7 +105,7 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a disk of one page, and fill it."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4k", "none", folder]
+    command = ["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(folder)]
     mounted = subprocess.run(command, check=False, capture_output=True)
     if mounted.returncode:
         pytest.skip(f"no disk can be mounted here: {mounted.stderr.decode().strip()}")
