@@ -20,12 +20,16 @@ pytest_plugins = ["pytester"]
 # What must never break here: a gate that passes when it has not looked, and a repository that we touch.
 OWN_GATE = {
     "tests/judge/test_decide.py": pytest.mark.golden_path("judgement"),
+    "tests/judge/test_absence.py": pytest.mark.golden_path("judgement"),
+    "tests/judge/test_laws.py": pytest.mark.mission_critical("judgement"),
     "tests/session/test_verdict_table.py": pytest.mark.golden_path("verdict"),
     "tests/session/test_exit_status.py": pytest.mark.golden_path("status"),
     "tests/session/test_narrowed.py": pytest.mark.golden_path("status"),
     "tests/session/test_git_untouched.py": pytest.mark.isolation("git"),
     "tests/policy/test_matrix.py": pytest.mark.mission_critical("policy"),
     "tests/policy/test_load.py": pytest.mark.mission_critical("policy"),
+    "tests/policy/test_mistakes.py": pytest.mark.mission_critical("policy"),
+    "tests/policy/test_tighten.py": pytest.mark.mission_critical("policy"),
 }
 
 

@@ -40,8 +40,8 @@ def by_group(results: Iterable[TestResult]) -> dict[str, list[TestResult]]:
     """Sort tests by the groups whose markers they bear; one with two markers stands in both."""
     groups: dict[str, list[TestResult]] = {}
     for result in results:
-        for mark in result.marks:
-            groups.setdefault(mark.group, []).append(result)
+        for group in {mark.group for mark in result.marks}:
+            groups.setdefault(group, []).append(result)
     return groups
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_rollback.policy.criteria import (
@@ -112,18 +112,21 @@ def test_what_is_no_criterion_is_refused_in_words(written: object, complaint: st
     assert complaint in str(caught.value)
 
 
+@settings(deadline=None)
 @given(criteria(FINITE))
 def test_a_criterion_reads_back_as_itself(criterion: Criterion) -> None:
     """A message that quotes a criterion can be copied into the policy."""
     assert read_criterion(str(criterion)) == criterion
 
 
+@settings(deadline=None)
 @given(FINITE, UNITS)
 def test_a_limit_reads_back_as_itself(value: float, unit: str) -> None:
     """A message that quotes a limit can be copied into the policy."""
     assert read_quantity(str(Quantity(value, unit))) == Quantity(value, unit)
 
 
+@settings(deadline=None)
 @given(criteria(FINITE))
 def test_nan_lies_in_no_range(criterion: Criterion) -> None:
     """What is not a number is an error elsewhere, never a fired or a held row."""
@@ -134,6 +137,7 @@ SMALL = st.integers(-3, 3).map(float)
 ANYWHERE = st.integers(-8, 8).map(lambda half: half / 2) | st.sampled_from([-math.inf, math.inf])
 
 
+@settings(deadline=None)
 @given(criteria(SMALL), criteria(SMALL), ANYWHERE)
 def test_what_contains_another_fires_wherever_that_does(wide: Criterion, narrow: Criterion, value: float) -> None:
     """It is what `stricter` rests on: a policy may only be tightened."""
@@ -143,6 +147,7 @@ def test_what_contains_another_fires_wherever_that_does(wide: Criterion, narrow:
         assert wide.holds(inside)
 
 
+@settings(deadline=None)
 @given(criteria(SMALL, st.just("%")), criteria(SMALL, st.just("%")))
 def test_what_does_not_contain_another_misses_some_value_of_it(wide: Criterion, narrow: Criterion) -> None:
     """A real tightening is not refused."""

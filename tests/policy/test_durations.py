@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_rollback.policy.criteria import DURATIONS, SIZES, convert, duration, read_duration
@@ -80,6 +80,7 @@ def test_a_duration_is_written_as_people_do(seconds: float, written: str) -> Non
     assert duration(seconds) == written
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**9).map(float) | st.integers(0, 999).map(lambda ms: ms / 1000))
 def test_a_duration_reads_back_as_itself(seconds: float) -> None:
     """A message that quotes a duration can be copied into the policy."""
@@ -115,6 +116,7 @@ def test_a_value_is_brought_into_another_unit_or_refused(value: float, unit: str
     assert convert(value, unit, to) == there
 
 
+@settings(deadline=None)
 @given(st.floats(-1e9, 1e9), st.sampled_from([list(DURATIONS), list(SIZES)]), st.data())
 def test_there_and_back_again_is_the_same_value(value: float, scale: list[str], data: st.DataObject) -> None:
     """Which unit a person likes must not change what a number means."""

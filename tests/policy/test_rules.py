@@ -6,7 +6,7 @@ from itertools import product
 
 import msgspec
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pytest_rollback.judge.decide import decide
@@ -57,6 +57,7 @@ def matrix(rows: list[Trigger]) -> Policy:
 ANY_ROWS = st.lists(st.sampled_from(ROWS), max_size=3)
 
 
+@settings(deadline=None)
 @given(ANY_ROWS)
 def test_no_policy_is_looser_than_itself(rows: list[Trigger]) -> None:
     """Or nothing could ever be left as it is."""
@@ -68,6 +69,7 @@ def test_the_shipped_policy_is_not_looser_than_itself() -> None:
     assert list(loosened(SHIPPED, SHIPPED)) == []
 
 
+@settings(deadline=None)
 @given(
     ANY_ROWS, st.lists(st.sampled_from(ROWS), min_size=1, max_size=2), st.lists(st.sampled_from(RESULTS), min_size=1)
 )
