@@ -90,6 +90,7 @@ class Reason(str, Enum):
 
     FINDINGS = "findings"
     INTERNAL = "internal error"
+    UNTOLD = "not told"
     PARTS = "parts"
     INTERRUPTED = "interrupted"
     USAGE = "usage error"
@@ -348,6 +349,7 @@ class Report(Struct, frozen=True, kw_only=True):
     duration_s: float
     whole_suite: Annotated[bool, Meta(description="all tests were run, not only those of the gate")] = False
     tests: Tests
+    failed_outside: Annotated[bool, Meta(description="more than gate tests failed: a pass ends with 1")] = False
     findings: tuple[Finding, ...]
     obstacles: tuple[Obstacle, ...]
     not_passed: tuple[NotPassed, ...]

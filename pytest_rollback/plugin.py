@@ -64,11 +64,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests() -> Generator[None]:
-    """Name the conftest that took one of our options; argparse would name neither of the two parties."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    """Before anything of the project runs: take old verdicts away, and let no conftest end a gate with 0.
+
+    Of an option that a conftest took from us, both parties are named; argparse would name neither.
+    """
+    asked = early_config.known_args_namespace
+    is_gate = asked.rollback_gate or asked.rollback_all
+    if is_gate:
+        from pytest_rollback.session.exits import Exits
+        from pytest_rollback.session.stale import forget_reports
+
+        Exits.guard(early_config)
+        forget_reports(early_config.invocation_params.dir, asked.rollback_reports)
     try:
         yield
+    except SystemExit as error:
+        if not is_gate:
+            raise
+        msg = f"{_raised_in(error)}: ended the process with {error!r} while it was imported; nothing was judged"
+        raise pytest.UsageError(msg) from None
     except argparse.ArgumentError as error:
         taken = next((option for option in OPTIONS if option in str(error)), None)
         if taken is None:
@@ -101,8 +117,17 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, int | None]:
     """Answer for the gate where pytest would say 0 without having asked it: `--markers`, another plugin's main."""
-    status = yield
-    return _status_of_gate(config) if status == 0 and _gate_is_asked_for(config) else status
+    if not _gate_is_asked_for(config):
+        return (yield)
+    from pytest_rollback.session.exits import EXITS
+
+    try:
+        status = yield
+    except SystemExit:
+        status = 0
+    finally:
+        config.stash[EXITS].release()
+    return _status_of_gate(config) if status == 0 else status
 
 
 def _raised_in(error: BaseException) -> str:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json as plain_json
+import os
 import shutil
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 
@@ -15,6 +20,7 @@ from pytest_rollback.judge.fold import PartError, Piece, fold, unpack
 from pytest_rollback.judge.report import report_on
 from pytest_rollback.judge.status import status_of
 from pytest_rollback.model import SCHEMA, Report
+from pytest_rollback.session.forge import Forge
 from pytest_rollback.show import files, json, terminal
 
 COLOURS = {"red": "\x1b[31m", "green": "\x1b[32m", "yellow": "\x1b[33m", "": ""}
@@ -38,21 +44,37 @@ def add_to(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def run(options: argparse.Namespace) -> int:
-    """Read the parts, judge them as one gate, and tell."""
-    if problems := [f"--report {text}" for path in options.report if (text := files.problem(path))]:
-        raise CommandError("\n".join(problems))
-    for path in options.report:
-        path.unlink(missing_ok=True)
+    """Read the parts, judge them as one gate, and tell. Nothing is deleted before all of them are read."""
+    forge = Forge(os.environ, Path.cwd())
+    if problems := [f"--report {text}" for path in options.report if (text := _problem(path, options.parts))]:
+        raise CommandError(_lines(problems, forge))
     pieces, unreadable = _read(options.parts)
     if not pieces:
-        raise CommandError("\n".join(unreadable))
+        raise CommandError(_lines(unreadable, forge))
+    for path in options.report:
+        path.unlink(missing_ok=True)
     facts, policy = fold(pieces, unreadable)
     report = report_on(facts, policy, datetime.now(timezone.utc))
     problems = [f"--report {text}" for path in options.report if (text := files.write(path, report))]
-    _tell(report, as_json=options.json)
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    return status_of(report, unheard=bool(problems))
+    unheard = bool(problems)
+    problems += forge.summarise(report)  # a summary is a courtesy: without it, the verdict stands
+    _tell(report, forge, as_json=options.json)
+    _write((forge.harmless(_shown(problem)) for problem in problems), sys.stderr)
+    return status_of(report, unheard=unheard)
+
+
+def _problem(path: Path, parts: list[Path]) -> str | None:
+    """Say why the merged report can't go to a path; a part is never written over."""
+    if any(_is_same(path, part) for part in parts):
+        return f"{path}: is one of the parts; name another file"
+    return files.problem(path)
+
+
+def _is_same(path: Path, part: Path) -> bool:
+    """Whether two paths lead to one file, through links too."""
+    with suppress(OSError):
+        return path.samefile(part)
+    return os.path.realpath(path) == os.path.realpath(part)
 
 
 def _read(paths: list[Path]) -> tuple[list[Piece], list[str]]:
@@ -84,12 +106,46 @@ class _Header(msgspec.Struct):
     schema: int
 
 
-def _tell(report: Report, *, as_json: bool) -> None:
+def _tell(report: Report, forge: Forge, *, as_json: bool) -> None:
+    """Print the verdict. A forge reads its commands off either stream, so with JSON they leave that one clean."""
+    _write(forge.annotate(report), sys.stderr if as_json else sys.stdout)
     if as_json:
-        print(json.render(report), end="")
+        _write([_as_ascii(json.render(report).removesuffix("\n"), forge)], sys.stdout)
         return
-    colours = sys.stdout.isatty()
+    colours = sys.stdout is not None and sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if colours else WIDTH
+    lines = []
     for line in terminal.render(report, width):
         on, off = (COLOURS[line.colour], "\x1b[0m") if colours and line.colour else ("", "")
-        print(f"{on}{line.text}{off}")
+        lines.append(f"{on}{forge.harmless(_shown(line.text))}{off}")
+    _write(lines, sys.stdout)
+
+
+def _write(lines: Iterable[str], stream: TextIO | None) -> None:
+    """Write what can be written: a sign that the stream can't take is spelt out, and a reader may stop listening."""
+    if stream is None:
+        return
+    encoding = stream.encoding or "utf-8"
+    try:
+        for line in lines:
+            stream.write(f"{line}\n".encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError:
+        with suppress(OSError):  # what is still in the buffer must not complain at the end of the process
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _shown(text: str) -> str:
+    """Spell out what a terminal would act on, and what would begin a line of its own."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _lines(problems: list[str], forge: Forge) -> str:
+    """Put problems below each other, as one error."""
+    return "\n".join(forge.harmless(_shown(problem)) for problem in problems)
+
+
+def _as_ascii(document: str, forge: Forge) -> str:
+    """Escape in JSON's own way, so that it says the same whatever the stream takes and the forge obeys."""
+    spelt = "".join(c if c.isascii() else plain_json.dumps(c)[1:-1] for c in document)
+    return spelt.replace("##[", "##\\u005b") if forge.is_github else spelt

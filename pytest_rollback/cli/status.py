@@ -17,16 +17,19 @@ from typing import Any
 from msgspec import Struct
 
 from pytest_rollback.cli import CommandError
+from pytest_rollback.judge.text import readable
 from pytest_rollback.model import Verdict
 from pytest_rollback.repo.crashes import Session, find_interrupted, find_last, find_running, find_told
 from pytest_rollback.repo.journal import Place, find_place
 from pytest_rollback.repo.plumbing import GitError, Head, anchored, look, strip
-from pytest_rollback.show.words import STEPS
+from pytest_rollback.show.words import STEPS, cut
 
 SCHEMA = 1
 GATE = "pytest --safety-gate"
 LABEL = 10
 SHOWN = 10
+SESSIONS = 5
+LONGEST = 200
 SHORT_COMMIT, SHORT_DIGEST = 7, 12
 TOP = "."
 
@@ -78,11 +81,19 @@ def add_to(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def run(options: argparse.Namespace) -> int:
     """Tell where things stand."""
     standing = find_standing()
-    if options.json:
-        print(json.dumps(document(standing), indent=2))
-    else:
-        for label, text in lines(standing):
-            say(label, text)
+    try:
+        if options.json:
+            print(json.dumps(document(standing), indent=2))
+        else:
+            for label, text in lines(standing):
+                say(label, text)
+        print(end="", flush=True)
+    except OSError as error:
+        # Python writes what is left once more when it ends, and would then complain in its own words.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # a reader that has seen enough is no error
+            msg = f"the answer could not be written: {error.strerror}"
+            raise CommandError(msg) from error
     return 0
 
 
@@ -116,11 +127,9 @@ def lines(standing: Standing) -> Iterator[Line]:
         head = standing.head
         yield "here", _where(head.commit, head.branch, uncommitted=head.uncommitted)
     yield from _verdict(standing)
-    for session in standing.running:
-        yield from _course("running", session, standing)
+    yield from _courses("running", standing.running, standing)
     fresh = [session for session in standing.told if standing.is_here(session) and standing.is_news(session)]
-    for session in [*standing.untold, *fresh]:
-        yield from _course("crash", session, standing)
+    yield from _courses("crash", [*standing.untold, *fresh], standing)
     earlier = len(standing.told) - len(fresh)
     if earlier:
         yield "earlier", f"{earlier} interrupted, and told of by the gate that came next; --json lists them"
@@ -138,8 +147,17 @@ def _verdict(standing: Standing) -> Iterator[Line]:
         yield "last", "a session ended here, and its verdict is not on record"
     else:
         done = last.closing
-        yield "last", f"{done.verdict.value} ({done.reason}): {done.passed} of {done.selected} gate tests passed"
+        verdict = f"{done.verdict.value} ({cut(done.reason, LONGEST)})"
+        yield "last", f"{verdict}: {done.passed} of {done.selected} gate tests passed"
     yield from _identity(last, standing)
+
+
+def _courses(label: str, sessions: Sequence[Session], standing: Standing) -> Iterator[Line]:
+    """Tell of the newest sessions, and count those before them."""
+    for session in sessions[-SESSIONS:]:
+        yield from _course(label, session, standing)
+    if len(sessions) > SESSIONS:
+        yield "", f"and {len(sessions) - SESSIONS} more of {len(sessions)} before that; --json lists all"
 
 
 def _course(label: str, session: Session, standing: Standing) -> Iterator[Line]:
@@ -159,9 +177,10 @@ def _identity(session: Session, standing: Standing) -> Iterator[Line]:
         yield "", f"{_when(moment, standing.now)}, by policy {opening.policy[:SHORT_DIGEST]}"
         yield "", _where(subject.commit, subject.branch, uncommitted=subject.uncommitted)
         if opening.worktree != place.worktree:
-            yield "", "main work tree" if opening.worktree == TOP else f"work tree {Path(opening.worktree).name}"
+            name = cut(Path(opening.worktree).name, LONGEST)
+            yield "", "main work tree" if opening.worktree == TOP else f"work tree {name}"
         if opening.root != TOP:
-            yield "", f"project in {opening.root}"
+            yield "", cut(f"project in {opening.root}", LONGEST)
     yield from (("note", note) for note in session.notes)
 
 
@@ -176,7 +195,7 @@ def _tests(label: str, tests: Sequence[str]) -> Iterator[Line]:
 def _where(commit: str | None, branch: str | None, *, uncommitted: bool) -> str:
     """Write where a work tree stands: `4f1c2a9 on main, with uncommitted work`."""
     at = commit[:SHORT_COMMIT] if commit else "no commit yet"
-    return f"{at}{f' on {branch}' if branch else ''}{', with uncommitted work' if uncommitted else ''}"
+    return f"{at}{f' on {cut(branch, LONGEST)}' if branch else ''}{', with uncommitted work' if uncommitted else ''}"
 
 
 def _when(moment: datetime, now: datetime) -> str:
@@ -193,9 +212,8 @@ def _age(moment: datetime, now: datetime) -> int:
 
 def say(label: str, text: str) -> None:
     """Print a line. What a terminal would act on, or can't show, is spelt out: tests write their own names."""
-    plain = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
-    encoding = sys.stdout.encoding or "utf-8"
-    print(f"{label:<{LABEL}}{plain}".encode(encoding, "backslashreplace").decode(encoding))
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(f"{label:<{LABEL}}{readable(text)}".encode(encoding, "backslashreplace").decode(encoding))
 
 
 def document(standing: Standing) -> dict[str, Any]:

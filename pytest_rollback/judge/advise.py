@@ -56,6 +56,8 @@ def next_command(judgement: Judgement) -> str | None:
         blocking = [found for found in judgement.findings if OF_ACTION[found.action] is Standing.FAILS]
         tests = [test for finding in blocking for test in finding.tests if test]
         return f"pytest {shlex.quote(tests[0])}" if tests else f"{GATE} -v"
+    if any("start below the root" in obstacle.detail for obstacle in judgement.obstacles):
+        return f"go to the project's root, then run: {GATE}"
     if judgement.reason is Reason.NO_TESTS:
         return MARK_ONE
     return SKIPPED_TOO if judgement.reason is Reason.NOTHING_PASSED else GATE

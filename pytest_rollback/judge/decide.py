@@ -141,19 +141,19 @@ def _reason(standing: Standing, obstacles: tuple[Obstacle, ...], *, steady: bool
 
 
 def _undecided(evidence: Evidence, policy: Policy) -> Iterable[Obstacle]:
-    """Expected minus decided: every gate test without a result, and every failure that no row judges, by name."""
-    gate = [result for result in evidence.tests if result.marks]
-    seen = {result.outcome for result in gate}
+    """Expected minus decided: each test without a result, and each failure of the gate that no row judges, by name."""
+    seen = {result.outcome for result in evidence.tests}
+    what = "gate tests" if all(result.marks for result in evidence.tests) else "tests"
     for outcome, standing in OF_OUTCOME.items():
         if outcome not in seen:
             continue
-        results = [result for result in gate if result.outcome is outcome]
+        results = [result for result in evidence.tests if result.outcome is outcome]
         if outcome in FAILING:
-            results = [result for result in results if not is_judged(result, policy)]
+            results = [result for result in results if result.marks and not is_judged(result, policy)]
         if results and standing is Standing.INCONCLUSIVE:
             yield Obstacle(
                 reason=REASON_OF_OUTCOME.get(outcome, Reason.NOT_RUN),
-                detail=f"{len(results)} of {len(gate)} gate tests {SAID.get(outcome, NOBODY)}",
+                detail=f"{len(results)} of {len(evidence.tests)} {what} {SAID.get(outcome, NOBODY)}",
                 tests=tuple(result.test for result in results),
             )
 

@@ -1,16 +1,22 @@
-"""Folds the parts of a gate that was judged in shards into one. The order in which they come does not matter."""
+"""Folds the parts of a gate that was judged in shards into one. The order in which they come does not matter.
+
+Each part carries what it takes to hold it to its share: one that was copied, mixed up or emptied contradicts itself.
+Nothing here is signed, so whoever can rewrite all of a part can still forge it.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 import msgspec
 from msgspec import Struct
 
+from pytest_rollback.judge.decide import decide
+from pytest_rollback.judge.parts import Shard, name_of_whole
 from pytest_rollback.judge.report import Facts
 from pytest_rollback.model import (
     Environment,
@@ -28,17 +34,26 @@ from pytest_rollback.model import (
 from pytest_rollback.policy.rules import Policy
 
 OUTCOMES = tuple(Outcome)
+SHORT_DIGEST = 12
+UNCOMMITTED = (
+    "the parts judged work that is not committed, so nothing shows that it was the same in all of them; "
+    "commit first, and judge all parts of that commit"
+)
+OUTSIDE_GIT = "the parts ran outside git, so nothing shows that they judged the same tree"
 
 
 class Packed(Struct, frozen=True):
     """What a part carries for the judgement of the whole."""
 
+    shard: Shard
+    dealt: tuple[str, ...]
     policy: Policy
     evidence: Evidence
     subject: Subject
     environment: Environment
     started: datetime
     whole_suite: bool
+    failed_outside: bool
 
 
 class Piece(Struct, frozen=True):
@@ -64,17 +79,30 @@ class Piece(Struct, frozen=True):
 
 
 class PartError(Exception):
-    """A report is no part of a gate; says why."""
+    """A report is no part of a gate, or none that can be believed; says why."""
 
 
-def pack(facts: Facts, policy: Policy) -> str:
-    """Write down what the judgement of the whole needs; plain JSON would lose NaN and infinity."""
-    packed = Packed(policy, facts.evidence, facts.subject, facts.environment, facts.started, facts.whole_suite)
+def pack(facts: Facts, policy: Policy, shard: Shard, dealt: Sequence[str]) -> str:
+    """Write down what the judgement of the whole needs; plain JSON would lose NaN and infinity.
+
+    `dealt` names the tests of all parts as they are reported, in the order in which they were dealt out.
+    """
+    packed = Packed(
+        shard=shard,
+        dealt=tuple(dealt),
+        policy=policy,
+        evidence=facts.evidence,
+        subject=facts.subject,
+        environment=facts.environment,
+        started=facts.started,
+        whole_suite=facts.whole_suite,
+        failed_outside=facts.failed_outside,
+    )
     return base64.b85encode(msgspec.msgpack.encode(packed)).decode("ascii")
 
 
 def unpack(name: str, report: Report) -> Piece:
-    """Read a part out of its report."""
+    """Read a part out of its report, and believe it only where all that it says agrees."""
     if report.part is None:
         msg = "is the report of a whole gate, not of a part; run it with --gate-shard K/N"
         raise PartError(msg)
@@ -83,7 +111,44 @@ def unpack(name: str, report: Report) -> Piece:
     except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
         msg = "is damaged, or was written by another version"
         raise PartError(msg) from error
+    contradiction = next(_contradictions(report, report.part, packed), None)
+    if contradiction is not None:
+        msg = f"was changed, mixed up or cut short: {contradiction}"
+        raise PartError(msg)
     return Piece(name, report.part, packed)
+
+
+def _contradictions(report: Report, part: Part, packed: Packed) -> Iterator[str]:
+    """Say where the face of a report and what it carries do not agree. Without a sound shard there is no share."""
+    shard = packed.shard
+    if not shard.is_sound() or (part.number, part.of) != (shard.number, shard.of):
+        yield f"it says that it is part {part.number}/{part.of}, and carries the evidence of part {shard}"
+        return
+    if part.whole != name_of_whole(packed.dealt):
+        yield "the tests that it names are not those of its whole"
+    missing, beyond = _beside_the_share(packed)
+    if missing or beyond:
+        yield f"it lacks {missing} of its tests, and holds {beyond} that are not its own"
+    verdict = decide(packed.evidence, packed.policy, packed.subject, whole=False).verdict
+    if report.verdict is not verdict:
+        yield f"it says {report.verdict.value}, and its own evidence says {verdict.value}"
+    said = (report.mode, report.policy.digest, report.subject, report.environment)
+    carried = (packed.policy.mode, packed.policy.digest, packed.subject, packed.environment)
+    ran = (report.whole_suite, report.failed_outside) == (packed.whole_suite, packed.failed_outside)
+    if said != carried or not ran:
+        yield "it carries another policy, subject, environment or course of the session than it shows"
+
+
+def _beside_the_share(packed: Packed) -> tuple[int, int]:
+    """Count the tests that a part should have and has not, and those that it should not have.
+
+    A module that skipped itself is no collected test, and every part sees it.
+    """
+    known = set(packed.dealt)
+    results = packed.evidence.tests
+    found = Counter(r.test for r in results if r.test in known or r.outcome is not Outcome.SKIPPED)
+    share = Counter(packed.shard.share(packed.dealt))
+    return (share - found).total(), (found - share).total()
 
 
 def fold(pieces: Sequence[Piece], unreadable: Iterable[str] = ()) -> tuple[Facts, Policy]:
@@ -109,6 +174,8 @@ def fold(pieces: Sequence[Piece], unreadable: Iterable[str] = ()) -> tuple[Facts
         environment=first.environment,
         started=min(piece.packed.started for piece in own),
         whole_suite=first.whole_suite,
+        failed_outside=any(piece.packed.failed_outside for piece in own),
+        notes=tuple(_notes(own)),
     )
     return facts, first.policy
 
@@ -129,11 +196,34 @@ def _about_parts(own: list[Piece], foreign: list[str], unreadable: list[str]) ->
     if twice := [f"{number}/{of}" for number, times in sorted(numbers.items()) if times > 1]:
         names = ", ".join(piece.name for piece in own if numbers[piece.part.number] > 1)
         yield Obstacle(reason=Reason.PARTS, detail=f"given more than once: {', '.join(twice)} ({names})")
+    subject = own[0].packed.subject
+    if of > 1 and subject.uncommitted and subject.tree is None:
+        yield Obstacle(reason=Reason.PARTS, detail=UNCOMMITTED)
     for name in foreign:
         detail = f"{name} is a part of another gate: its tests, policy or commit differ"
         yield Obstacle(reason=Reason.PARTS, detail=detail)
     for text in sorted(unreadable):
         yield Obstacle(reason=Reason.PARTS, detail=text)
+
+
+def _notes(own: list[Piece]) -> Iterator[str]:
+    """Say what a reader of one verdict would not expect of several sessions."""
+    subject = own[0].packed.subject
+    if own[0].part.of > 1 and subject.commit is None and not subject.uncommitted:
+        yield OUTSIDE_GIT
+    parts: dict[Environment, dict[str, None]] = {}
+    for piece in own:
+        parts.setdefault(piece.packed.environment, {})[str(piece.packed.shard)] = None
+    if len(parts) > 1:
+        alike = len({(where.python, where.platform) for where in parts}) < len(parts)
+        texts = (f"{_environment(where, alike=alike)} ({', '.join(names)})" for where, names in parts.items())
+        yield f"the parts ran in different environments: {'; '.join(texts)}"
+
+
+def _environment(where: Environment, *, alike: bool) -> str:
+    """Name an environment; by its digest too, where only the installed packages differ."""
+    packages = f", environment {where.digest[:SHORT_DIGEST]}" if alike else ""
+    return f"Python {where.python} on {where.platform}{packages}"
 
 
 def _tests(pieces: list[Piece]) -> tuple[TestResult, ...]:

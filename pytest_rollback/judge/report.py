@@ -9,6 +9,7 @@ from msgspec import Struct
 from pytest_rollback.judge.advise import next_command, recommend, who_is_called
 from pytest_rollback.judge.decide import decide
 from pytest_rollback.judge.tally import tally
+from pytest_rollback.judge.text import all_readable
 from pytest_rollback.model import Environment, Evidence, NotPassed, Outcome, Part, PolicyUsed, Report, Subject
 from pytest_rollback.policy.rules import Policy
 
@@ -21,15 +22,16 @@ class Facts(Struct, frozen=True, kw_only=True):
     environment: Environment
     started: datetime
     whole_suite: bool
+    failed_outside: bool = False
     notes: tuple[str, ...] = ()
     part: Part | None = None
 
 
 def report_on(facts: Facts, policy: Policy, finished: datetime) -> Report:
-    """Judge, and write down all that there is to say."""
+    """Judge, and write down all that there is to say, in texts that are harmless wherever they are read."""
     judgement = decide(facts.evidence, policy, facts.subject, whole=facts.part is None)
     call = who_is_called(judgement, policy)
-    return Report(
+    report = Report(
         verdict=judgement.verdict,
         reason=judgement.reason,
         steady=judgement.steady,
@@ -41,6 +43,7 @@ def report_on(facts: Facts, policy: Policy, finished: datetime) -> Report:
         finished=iso(finished),
         duration_s=round((finished - facts.started).total_seconds(), 3),
         whole_suite=facts.whole_suite,
+        failed_outside=facts.failed_outside,
         tests=tally(facts.evidence, policy, whole_suite=facts.whole_suite),
         findings=judgement.findings,
         obstacles=judgement.obstacles,
@@ -52,6 +55,7 @@ def report_on(facts: Facts, policy: Policy, finished: datetime) -> Report:
         part=facts.part,
         next=next_command(judgement),
     )
+    return all_readable(report)
 
 
 def iso(moment: datetime) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_rollback.model import Reason, Report, Verdict
 
 PASSED = 0
+FAILED_OUTSIDE = 1
 BLOCKED = 80
 INCONCLUSIVE = 81
 NO_TESTS = 5
@@ -21,4 +22,6 @@ def status_of(report: Report, *, unheard: bool = False) -> int:
         return BLOCKED
     if report.verdict is Verdict.INCONCLUSIVE:
         return NO_TESTS if report.reason is Reason.NO_TESTS else INCONCLUSIVE
-    return INCONCLUSIVE if unheard else PASSED
+    if unheard:
+        return INCONCLUSIVE
+    return FAILED_OUTSIDE if report.failed_outside else PASSED

@@ -19,6 +19,17 @@ from pytest_rollback.policy.problems import Problem, nearest
 from pytest_rollback.policy.tables import TABLES, PolicyTable
 
 PREFIX = "tool.pytest-rollback"
+RESERVED = (
+    "filterwarnings",
+    "flaky",
+    "parametrize",
+    "skip",
+    "skipif",
+    "timeout",
+    "usefixtures",
+    "xdist_group",
+    "xfail",
+)
 MARKER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 TIER = re.compile(r"[1-9][0-9]?")
 
@@ -69,6 +80,8 @@ class Checker:
                 continue
             if family == "groups" and not MARKER.fullmatch(name):
                 self.say(at, "a group is a marker, so its name is letters, digits and underscores")
+            if family == "groups" and name in RESERVED:
+                self.say(at, "this marker is pytest's own, or a plugin's; name the group otherwise")
             if family == "tiers" and not TIER.fullmatch(name):
                 self.say(at, 'a tier is a number; write "[tiers.1]"')
                 continue

@@ -11,6 +11,7 @@ from msgspec import Struct
 DURATIONS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 SIZES = {"B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}
 SCALES = (DURATIONS, SIZES)
+LONGEST = 3650 * DURATIONS["d"]
 WHOLE = 1e6
 SPELLINGS = {
     "point": "points",
@@ -163,7 +164,11 @@ def read_duration(text: object) -> Duration:
     if not parts or _DURATION.sub("", text).strip() or any(unit not in DURATIONS for unit in units):
         msg = f'cannot read the duration {text!r}; write "30 s", "5 min" or "1 h 30 min"'
         raise ValueError(msg)
-    return Duration(_finite(sum(float(value) * DURATIONS[unit] for (value, _), unit in zip(parts, units, strict=True))))
+    seconds = _finite(sum(float(value) * DURATIONS[unit] for (value, _), unit in zip(parts, units, strict=True)))
+    if seconds > LONGEST:
+        msg = f'{text!r} is longer than ten years; write "none" for a time without end'
+        raise ValueError(msg)
+    return Duration(seconds)
 
 
 def convert(value: float, unit: str, to: str) -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 import msgspec
@@ -38,6 +39,10 @@ try:
     import fcntl
 except ImportError:  # pragma: no cover (without locks, the process alone tells whether its session lives)
     fcntl = None  # type: ignore[assignment]
+
+
+HIGHEST_SCHEMA = 9999
+YEARS = range(1970, 9999)
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -187,9 +192,23 @@ def _parse(line: bytes) -> Record | int | None:
             return None
         found = json.loads(text)
         schema = found.get("schema", SCHEMA) if isinstance(found, dict) else SCHEMA
-        return schema if isinstance(schema, int) and schema > SCHEMA else msgspec.convert(found, Record)
+        if isinstance(schema, int) and schema > SCHEMA:
+            return schema if schema <= HIGHEST_SCHEMA else None
+        record: Record = msgspec.convert(found, Record)
     except (ValueError, RecursionError):
         return None
+    match record:
+        case Opening(started=moment) | Closing(finished=moment) if not _is_on_a_clock(moment):
+            return None
+    return record
+
+
+def _is_on_a_clock(moment: datetime) -> bool:
+    """Whether a moment can be told in every time zone, which those at both ends of the calendar can't."""
+    try:
+        return moment.astimezone(timezone.utc).year in YEARS
+    except OverflowError:
+        return False
 
 
 def _is_alive(file: int, opening: Opening | None) -> bool:

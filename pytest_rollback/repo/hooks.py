@@ -47,10 +47,18 @@ done
 renew='renew this hook: pytest-rollback init --hook'
 CDPATH='' cd -- "$root" || refuse "there is no folder $root here, in which its gate would run" "$renew"
 [ -x "$python" ] || refuse "the interpreter of this hook is gone: $python" "$renew"
-"$python" -m pytest --safety-gate
+git diff --quiet 2>/dev/null ||
+    printf 'pytest-rollback: there are unstaged edits; the gate judges them too, not exactly what is committed\\n' >&2
+folder=$(mktemp -d) || refuse 'no temporary folder can be made for the verdict'
+trap 'rm -rf "$folder"' EXIT
+"$python" -m pytest --safety-gate "--gate-report=$folder/gate.json"
 status=$?
 case $status in
-0) exit 0 ;;
+0)
+    # A process that dies with 0 has passed nothing: the report of a verdict must be there too.
+    grep -Eq '^  "(verdict": "passed|mode": "shadow)"' "$folder/gate.json" 2>/dev/null && exit 0
+    refuse 'the safety gate ended without a verdict'
+    ;;
 80) refuse 'the safety gate blocked it' ;;
 81) refuse 'the safety gate could not reach a verdict' ;;
 5) refuse 'the safety gate found no test' 'mark one with @pytest.mark.golden_path' ;;
@@ -92,7 +100,7 @@ def render_hook(python: str, root: str) -> bytes:
     """Write the hook that judges with an interpreter, in a folder given relative to the work tree's top."""
     shebang = b"#!/bin/sh\n"
     rest = os.fsencode(
-        "# Judges what is about to be committed; only a safety gate that passed lets it through.\n"
+        "# Judges the work tree before a commit; only a safety gate that passed lets it through.\n"
         "# `pytest-rollback init --hook` wrote this file, and renews it. To be rid of it, delete it.\n"
         f"python={shlex.quote(python)}\n"
         f"root={shlex.quote(root)}\n" + BODY

@@ -38,6 +38,7 @@ TOLD, CLOSED = "told", "closed"
 KEPT, MOST = 20, 200
 OUTSIDE = "not a git repository"
 Moment = Annotated[datetime, Meta(tz=True)]
+Number = Annotated[int, Meta(ge=0, lt=2**53)]
 # Escapes all but ASCII, since a test's name may hold line ends and halves of surrogate pairs.
 QUOTE = json.JSONEncoder().encode
 
@@ -94,8 +95,8 @@ class Closing(Struct, frozen=True, kw_only=True, tag="close"):
     finished: Moment
     verdict: Verdict
     reason: str
-    passed: int
-    selected: int
+    passed: Number
+    selected: Number
 
 
 Record = Opening | Expected | Started | Finished | Closing
@@ -163,6 +164,7 @@ class Journal:
         if self._file is not None and self._is_held():
             os.close(self._file)
         self._file = None
+        _OPEN.discard(self)
 
     def _begin(self, path: Path, first: bytes) -> None:
         try:
@@ -171,9 +173,7 @@ class Journal:
             self.trouble = f"no journal is kept of this session: {error.strerror}"
             return
         self._path, self._first, self._size = path, first, len(first)
-        # A forked child inherits the lock with the descriptor, and would make a dead session look alive.
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.leave)
+        _OPEN.add(self)
 
     def _append(self, record: str) -> None:
         """Write a record in one go. The kernel keeps it however this process ends."""
@@ -209,6 +209,21 @@ class Journal:
                 with suppress(OSError):  # without a verdict, but not interrupted either
                     self._path.rename(closed)
         prune(closed.parent)
+
+
+# A forked child inherits the locks with the descriptors, and would make a dead session look alive. What is registered
+# stays so for as long as the process lives, so it is done once for all the sessions there will be.
+_OPEN: set[Journal] = set()
+
+
+def _leave_all() -> None:
+    """Let go of all journals."""
+    for journal in tuple(_OPEN):
+        journal.leave()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all)
 
 
 def _create(path: Path, text: bytes) -> int:

@@ -18,7 +18,12 @@ EVIDENCE = "pytest_rollback_evidence"
 def extra_rows(config: pytest.Config) -> dict[str, Any]:
     """Ask the other plugins for rows of the decision matrix, as policy tables."""
     rows: dict[str, Any] = {}
-    for given in config.hook.pytest_rollback_triggers(config=config):
+    try:
+        answers = config.hook.pytest_rollback_triggers(config=config)
+    except Exception as error:
+        msg = f"{ROWS} failed: {type(error).__name__}: {error}"
+        raise pytest.UsageError(msg) from error
+    for given in answers:
         if not isinstance(given, Mapping):
             msg = f"{ROWS}: give rows by name, as they would stand in the policy, not {given!r}"
             raise pytest.UsageError(msg)
@@ -55,7 +60,7 @@ def _ask(config: pytest.Config) -> tuple[list[Measurement | Signal], list[str]]:
     wrong: list[str] = []
     try:
         answers = config.hook.pytest_rollback_evidence(config=config)
-    except Exception as error:  # noqa: BLE001 (whatever it is: evidence that could not be had forbids a pass)
+    except BaseException as error:  # noqa: BLE001 (SystemExit, a skip: evidence that could not be had forbids a pass)
         return [], [f"{EVIDENCE} failed: {type(error).__name__}: {error}"]
     for fact in _flat(answers):
         try:

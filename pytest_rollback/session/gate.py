@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
+import warnings
 from collections.abc import Generator
 from datetime import datetime, timezone
 
@@ -12,10 +14,11 @@ import pytest
 
 from pytest_rollback.judge.report import Facts, report_on
 from pytest_rollback.judge.status import INCONCLUSIVE
-from pytest_rollback.model import Mark, Obstacle, Outcome, Part, Reason, Signal, TestResult
+from pytest_rollback.model import Mark, Obstacle, Outcome, Part, Reason, Signal, TestResult, Verdict
 from pytest_rollback.policy.rules import Policy
 from pytest_rollback.repo.plumbing import Head, anchored
 from pytest_rollback.session.evidence import collect_evidence
+from pytest_rollback.session.exits import EXITS
 from pytest_rollback.session.narrow import narrowings
 from pytest_rollback.session.observe import message_of, plain, readable
 from pytest_rollback.session.outlets import Outlets
@@ -61,6 +64,7 @@ class Gate:
         self.odd_modules: set[str] = set()
         self.collection_errors = 0
         self.warnings = 0
+        self.exits = config.stash[EXITS]
         self.status: int | None = None
 
     @pytest.hookimpl(trylast=True)
@@ -90,19 +94,22 @@ class Gate:
         elif report.skipped:
             self._module_skipped(report)
 
-    def pytest_warning_recorded(self) -> None:
-        """Count the warnings."""
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Count the warnings, and note a marked class that pytest says it can't collect: nothing else tells of it."""
         self.warnings += 1
+        if issubclass(warning_message.category, pytest.PytestCollectionWarning):
+            text = str(warning_message.message)
+            if self._names_a_group(text.partition("(from: ")[2].rstrip(")")):
+                self._note(Reason.NARROWED, f"narrowed by a class that is not collected: {text}")
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Note that the session was ended before its end."""
-        detail = f"interrupted by {excinfo.typename}: {plain(str(excinfo.value))}".removesuffix(": ")
-        self.obstacles.append(Obstacle(reason=Reason.INTERRUPTED, detail=detail))
+        self._note(Reason.INTERRUPTED, f"interrupted by {excinfo.typename}: {excinfo.value}".removesuffix(": "))
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """Note that pytest or a plugin broke."""
         lines = str(excrepr).strip().splitlines() or ["unknown"]
-        self.obstacles.append(Obstacle(reason=Reason.INTERNAL, detail=f"internal error: {plain(lines[-1])}"))
+        self._note(Reason.INTERNAL, f"internal error: {lines[-1]}")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
@@ -110,13 +117,12 @@ class Gate:
         try:
             yield
         except pytest.exit.Exception as error:
-            self.obstacles.append(
-                Obstacle(reason=Reason.INTERRUPTED, detail=f"ended by pytest.exit: {plain(str(error))}")
-            )
-        except BaseException as error:
-            self.obstacles.append(Obstacle(reason=Reason.INTERNAL, detail=f"internal error at the end: {error!r}"))
-            self._conclude(session)
-            raise
+            self._note(Reason.INTERRUPTED, f"ended by pytest.exit: {error}")
+        except KeyboardInterrupt:
+            self._note(Reason.INTERRUPTED, "interrupted at the end of the session")
+        except BaseException as error:  # noqa: BLE001 (raised from here, SystemExit(0) would be the status)
+            self._note(Reason.INTERNAL, f"a plugin broke at the end: {type(error).__name__}: {error}")
+            traceback.print_exception(error)
         self._conclude(session)
 
     def pytest_unconfigure(self) -> None:
@@ -124,33 +130,49 @@ class Gate:
         self.sight.chronicle.leave()
         os.environ.update(self.taken)
 
+    def _note(self, reason: Reason, detail: str) -> None:
+        self.obstacles.append(Obstacle(reason=reason, detail=plain(detail)))
+
     def _conclude(self, session: pytest.Session) -> None:
         """Reach the verdict, tell it, and set the status. An error of our own is no pass."""
+        pytest_status = int(session.exitstatus)
+        self.status = session.exitstatus = INCONCLUSIVE
+        if not self.exits.is_ours():
+            return  # a child that a test forked and forgot must not write over its parent's verdict
         try:
-            self._judge(session)
-        except Exception as error:
+            self.status = self._judge(session, pytest_status)
+        except BaseException as error:  # noqa: BLE001 (the hook's boundary: whatever it is, it is said and blocks)
             self.sight.chronicle.fail()
-            self.status = session.exitstatus = INCONCLUSIVE
             told = f"{type(error).__name__}: {plain(str(error))}"
             sys.stderr.write(f"\nsafety gate: INCONCLUSIVE  an error of the gate itself: {told}\n")
             if getattr(self.config.option, "fulltrace", False):
-                raise
+                traceback.print_exception(error)
+        session.exitstatus = self.exits.status = self.status
 
-    def _judge(self, session: pytest.Session) -> None:
-        pytest_status = int(session.exitstatus)
-        facts = self._with_part(self._facts(pytest_status))
+    def _judge(self, session: pytest.Session, pytest_status: int) -> int:
+        facts = self._with_part(self._facts(session, pytest_status))
         report = report_on(facts, self.policy, datetime.now(timezone.utc))
-        self.sight.chronicle.close(report)
+        problems = self.outlets.deliver(report)
+        if problems and report.verdict is Verdict.PASSED:
+            # Who should have heard of a pass has not, so nobody may take this for one.
+            untold = Obstacle(reason=Reason.UNTOLD, detail="not all who should hear the verdict could be told")
+            evidence = msgspec.structs.replace(facts.evidence, obstacles=(*facts.evidence.obstacles, untold))
+            facts = self._with_part(msgspec.structs.replace(facts, evidence=evidence))
+            report = report_on(facts, self.policy, datetime.now(timezone.utc))
+            self.outlets.write(report)
+        status = exit_status(report, pytest_status)
         remember_failures(self.config, facts)
-        unheard = self.outlets.tell(report, silent=pytest_status == pytest.ExitCode.USAGE_ERROR)
-        self.sight.chronicle.acknowledge()
-        beyond = session.testsfailed - self.sight.observer.failures(self.sight.marks) - self.collection_errors
-        self.status = exit_status(report, pytest_status, unexplained=beyond > 0, unheard=unheard)
-        session.exitstatus = self.status
+        if pytest_status != pytest.ExitCode.USAGE_ERROR:
+            self.outlets.show(report, problems)
+            self.sight.chronicle.acknowledge()
+        self.sight.chronicle.close(report)
+        return status
 
-    def _facts(self, pytest_status: int) -> Facts:
+    def _facts(self, session: pytest.Session, pytest_status: int) -> Facts:
         """Gather all that was seen."""
-        obstacles = [*self.obstacles, *self._narrowed()]
+        obstacles = [*self.obstacles, *self._narrowed(), *self._doubles()]
+        ours = self.sight.observer.failures(self.sight.marks) + self.collection_errors
+        outside = session.testsfailed > ours or (pytest_status == pytest.ExitCode.TESTS_FAILED and not ours)
         if self.config.option.collectonly:
             obstacles.append(
                 Obstacle(reason=Reason.COLLECT_ONLY, detail="--collect-only shows the gate and runs nothing")
@@ -179,6 +201,7 @@ class Gate:
             environment=environment_of(),
             started=self.started,
             whole_suite=self.sight.whole_suite,
+            failed_outside=outside,
             notes=tuple(self.notes),
         )
 
@@ -189,8 +212,9 @@ class Gate:
             return facts
         from pytest_rollback.judge.fold import pack
 
-        whole = name_of_whole(self.sight.all_parts())
-        part = Part(number=shard.number, of=shard.of, whole=whole, packed=pack(facts, self.policy))
+        dealt = [readable(test) for test in sorted(self.sight.all_parts())]
+        packed = pack(facts, self.policy, shard, dealt)
+        part = Part(number=shard.number, of=shard.of, whole=name_of_whole(dealt), packed=packed)
         return msgspec.structs.replace(facts, part=part)
 
     def _narrowed(self) -> Generator[Obstacle]:
@@ -201,12 +225,26 @@ class Gate:
             detail = f"narrowed by the plugin {plugin}, which left {len(paths)} paths uncollected"
             yield Obstacle(reason=Reason.NARROWED, detail=detail, tests=tuple(paths))
 
+    def _doubles(self) -> Generator[Obstacle]:
+        """Name gate tests that share a name: what one of them did can't be told from what the other did."""
+        doubles = tuple(sorted(readable(test) for test in self.sight.doubles if self.sight.marks[test]))
+        if doubles:
+            detail = f"{len(doubles)} gate tests share their name with another test"
+            yield Obstacle(reason=Reason.NARROWED, detail=detail, tests=doubles)
+
+    def _names_a_group(self, name: str) -> tuple[str, ...]:
+        """List the groups that a file's text names; what is not run can't be asked for its markers."""
+        path = self.config.rootpath / name
+        text = path.read_text("utf-8", errors="replace") if name and path.is_file() else ""
+        return tuple(group.name for group in self.policy.groups if group.name in text)
+
     def _module_skipped(self, report: pytest.CollectReport) -> None:
         """Count a module that skipped itself as one skipped test of each group that its text names."""
-        path = self.config.rootpath / report.nodeid.partition("::")[0]
-        text = path.read_text("utf-8", errors="replace") if path.is_file() else ""
-        marks = tuple(Mark(group.name) for group in self.policy.groups if group.name in text)
+        name = readable(report.nodeid)
+        marks = tuple(Mark(group) for group in self._names_a_group(report.nodeid.partition("::")[0]))
+        if not marks:
+            self.notes.append(
+                f"{name} skipped itself, so whether it holds gate tests is not known: {message_of(report)}"
+            )
         message = f"{MODULE_SKIP}: {message_of(report)}"
-        self.skipped_modules.append(
-            TestResult(test=readable(report.nodeid), outcome=Outcome.SKIPPED, marks=marks, message=message)
-        )
+        self.skipped_modules.append(TestResult(test=name, outcome=Outcome.SKIPPED, marks=marks, message=message))

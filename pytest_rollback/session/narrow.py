@@ -7,6 +7,7 @@ What the project's own committed configuration leaves out (`testpaths`, `norecur
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,11 @@ import pytest
 from _pytest.main import pytest_ignore_collect as ignored_by_pytest
 
 ROOT_FILES = ("pytest-rollback.toml", "setup.py")
+CONFIG_FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+COLLECTING_PLUGINS = ("no:python", "no:unittest")
 COLLECTION_SETTINGS = (
+    "strict_xfail",
+    "xfail_strict",
     "testpaths",
     "norecursedirs",
     "python_files",
@@ -28,8 +33,19 @@ COLLECTION_SETTINGS = (
 
 def narrowings(config: pytest.Config, top: Path | None) -> Iterator[str]:
     """Say how the options narrow the gate in ways that leave no trace among the collected tests."""
-    yield from _by_paths(config, top)
     own = _in_addopts(config)
+    yield from _by_paths(config, top)
+    yield from _by_configuration(config)
+    yield from _by_leaving_out(config, own)
+    for setting in config.getoption("override_ini", None) or ():
+        if setting.partition("=")[0].strip() in COLLECTION_SETTINGS and setting not in own.override_ini:
+            yield f"-o {setting}"
+    if sys.flags.optimize and config.getoption("assertmode", default="") == "plain":
+        yield "PYTHONOPTIMIZE with --assert=plain, under which no assert asserts"
+
+
+def _by_leaving_out(config: pytest.Config, own: argparse.Namespace) -> Iterator[str]:
+    """Say which files, conftests and plugins the command line leaves out."""
     for option, name in (("ignore", "--ignore"), ("ignore_glob", "--ignore-glob")):
         for path in config.getoption(option, None) or ():
             if str(path) not in getattr(own, option):
@@ -38,9 +54,12 @@ def narrowings(config: pytest.Config, top: Path | None) -> Iterator[str]:
         yield "--last-failed"
     if config.getoption("noconftest", default=False):
         yield "--noconftest, where markers may come from"
-    for setting in config.getoption("override_ini", None) or ():
-        if setting.partition("=")[0].strip() in COLLECTION_SETTINGS and setting not in own.override_ini:
-            yield f"-o {setting}"
+    cut = config.getoption("confcutdir", default=None)
+    if cut and str(cut) not in own.confcutdir and config.rootpath in Path(config.invocation_params.dir, cut).parents:
+        yield f"--confcutdir {cut}, beyond which markers may come from"
+    for plugin in config.getoption("plugins", None) or ():
+        if plugin in COLLECTING_PLUGINS and plugin not in own.plugins:
+            yield f"-p {plugin}, which collects tests"
 
 
 def _by_paths(config: pytest.Config, top: Path | None) -> Iterator[str]:
@@ -48,6 +67,8 @@ def _by_paths(config: pytest.Config, top: Path | None) -> Iterator[str]:
     root = config.rootpath
     started = config.invocation_params.dir
     if config.args_source is pytest.Config.ArgsSource.ARGS:
+        if set(config.args) <= set(config.getini("addopts")):
+            return  # the project's own configuration says where its tests are
         given = [Path(started, arg.partition("::")[0]) for arg in config.args]
         named = any("::" in arg for arg in config.args) or config.option.pyargs
         if named or not _cover(given, config):
@@ -56,6 +77,17 @@ def _by_paths(config: pytest.Config, top: Path | None) -> Iterator[str]:
         yield f"a start below the root ({started.relative_to(root) if started.is_relative_to(root) else started})"
     if not _is_confirmed_root(config) and top is not None and top.resolve() in root.resolve().parents:
         yield f"a start below the root (nothing says that {root.name}/ is one; its repository starts further up)"
+
+
+def _by_configuration(config: pytest.Config) -> Iterator[str]:
+    """Say whether another configuration was put in the place of the project's own."""
+    typed = config.getoption("inifilename", None)
+    if typed and config.inipath is not None:
+        own = next((path for name in CONFIG_FILES if (path := config.rootpath / name).is_file()), None)
+        if own is None or own.resolve() != config.inipath.resolve():
+            yield f"-c {typed}, which is not the configuration that pytest finds by itself"
+    if config.getoption("rootdir", None) and (config.inipath is None or config.inipath.parent != config.rootpath):
+        yield f"--rootdir {config.option.rootdir}, where no configuration of pytest stands"
 
 
 def _cover(given: list[Path], config: pytest.Config) -> bool:
@@ -69,14 +101,22 @@ def _cover(given: list[Path], config: pytest.Config) -> bool:
 
 def _is_confirmed_root(config: pytest.Config) -> bool:
     """Whether anything says that pytest's root is the project's: it guesses one where there is no configuration."""
-    return config.inipath is not None or any((config.rootpath / name).is_file() for name in ROOT_FILES)
+    if config.inipath is not None and config.inipath.parent == config.rootpath:
+        return True
+    return any((config.rootpath / name).is_file() for name in ROOT_FILES)
 
 
 def _in_addopts(config: pytest.Config) -> argparse.Namespace:
     """Read what the project's own configuration leaves out."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for option, dest in (("--ignore", "ignore"), ("--ignore-glob", "ignore_glob"), ("-o", "override_ini")):
-        parser.add_argument(option, dest=dest, action="append", default=[])
+    for options, dest in (
+        (["--ignore"], "ignore"),
+        (["--ignore-glob"], "ignore_glob"),
+        (["-o", "--override-ini"], "override_ini"),
+        (["--confcutdir"], "confcutdir"),
+        (["-p"], "plugins"),
+    ):
+        parser.add_argument(*options, dest=dest, action="append", default=[])
     return parser.parse_known_args(config.getini("addopts"))[0]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from pytest_rollback.judge.text import readable as readable  # noqa: PLC0414 (those who name tests take it from here)
 from pytest_rollback.model import Outcome, TestResult
 from pytest_rollback.session.select import Marks
 
@@ -145,18 +146,10 @@ def message_of(report: pytest.TestReport | pytest.CollectReport) -> str:
     return plain(text.strip().partition("\n")[0])
 
 
-def readable(test: str) -> str:
-    """Spell out what is not printable in a test's name: a file may be called anything, even an escape sequence."""
-    if test.isprintable():
-        return test
-    spelled = (c if c.isprintable() else c.encode("ascii", "backslashreplace").decode() for c in test)
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in spelled)
-
-
 def plain(text: str) -> str:
-    """Take control characters out of a text that tests wrote, and cut it to a readable length."""
-    printable = "".join(character if character.isprintable() else " " for character in text).strip()
-    return printable if len(printable) <= TOLD else f"{printable[: TOLD - 3]}..."
+    """Spell out what is not printable in a text that tests wrote, and cut it to a readable length."""
+    spelled = readable(text.strip()[: TOLD + 1])
+    return spelled if len(spelled) <= TOLD else f"{spelled[: TOLD - 3]}..."
 
 
 def names_of(error: BaseException) -> Iterator[str]:

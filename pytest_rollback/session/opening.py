@@ -65,6 +65,9 @@ def _open(config: pytest.Config, taken: dict[str, str]) -> Gate:
     except GitError as error:
         notes.append(f"git could not be asked ({error}), so this counts as no live branch")
     tighter = config.option.rollback_policy
+    if tighter is not None and not tighter.strip():
+        msg = "--gate-policy is empty; name a policy file, or leave the option out"
+        raise pytest.UsageError(msg)
     policy = load_policy(
         find_policy(config.rootpath, head.top if head else None),
         config.invocation_params.dir / tighter if tighter else None,

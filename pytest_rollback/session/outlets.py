@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import pytest
 from _pytest._io import TerminalWriter
@@ -13,6 +12,7 @@ from pytest_rollback.model import Report, Subject
 from pytest_rollback.policy.rules import Policy
 from pytest_rollback.session.forge import Forge
 from pytest_rollback.session.observe import plain
+from pytest_rollback.session.stale import report_paths
 from pytest_rollback.show import files, terminal
 
 WIDTH = 80
@@ -24,12 +24,10 @@ class Outlets:
     def __init__(self, config: pytest.Config, reports: list[str]) -> None:
         self.config = config
         self.forge = Forge(os.environ, config.rootpath)
-        self.paths = [Path(config.invocation_params.dir, written) for written in reports]
+        self.paths = report_paths(config.invocation_params.dir, reports)
         problems = [f"--gate-report {problem}" for path in self.paths if (problem := files.problem(path))]
         if problems:
             raise pytest.UsageError(*problems)
-        for path in self.paths:
-            path.unlink(missing_ok=True)  # a session that is killed must not leave the last one's pass behind
 
     def header(self, policy: Policy, subject: Subject) -> str:
         """Say in one line what is in front of the change."""
@@ -43,20 +41,22 @@ class Outlets:
             parts.append("shadow: nothing is blocked")
         return f"safety gate: {'; '.join(parts)}"
 
-    def tell(self, report: Report, *, silent: bool) -> bool:
-        """Tell everyone; gives whether somebody who should have heard could not."""
-        problems = [f"--gate-report {problem}" for path in self.paths if (problem := files.write(path, report))]
+    def deliver(self, report: Report) -> list[str]:
+        """Write the files and tell the other plugins; gives why somebody who should have heard could not."""
+        problems = self.write(report)
         try:
             self.config.hook.pytest_rollback_verdict(config=self.config, report=report)
-        except Exception as error:  # noqa: BLE001 (a listener's failure changes no verdict, and is said)
+        except BaseException as error:  # noqa: BLE001 (SystemExit, a skip, whatever: it changes no verdict, and is said)
             problems.append(f"pytest_rollback_verdict failed: {type(error).__name__}: {plain(str(error))}")
-        unheard = bool(problems)
-        problems += self.forge.summarise(report)  # a summary is a courtesy: without it, the verdict stands
-        if not silent:
-            self._print(report, problems)
-        return unheard
+        return problems
 
-    def _print(self, report: Report, problems: list[str]) -> None:
+    def write(self, report: Report) -> list[str]:
+        """Write the files that were asked for; gives why one could not be written."""
+        return [f"--gate-report {problem}" for path in self.paths if (problem := files.write(path, report))]
+
+    def show(self, report: Report, problems: list[str]) -> None:
+        """Show the verdict to people, here and on the forge."""
+        problems = problems + self.forge.summarise(report)  # a courtesy: without it, the verdict stands
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         # The reporter's public methods are silenced by one option or another, and there is none under -p no:terminal.
         writer: TerminalWriter = TerminalWriter(sys.stdout) if reporter is None else reporter._tw  # noqa: SLF001

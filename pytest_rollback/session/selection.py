@@ -72,7 +72,7 @@ class Selection:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note which gate tests are not going to run. A wrong marker ends the session here, and a worker's there."""
         self.sight.settle({item.nodeid for item in session.items})
-        if self.sight.limits.are_on(self.sight.marks[item.nodeid] for item in session.items):
+        if self.sight.limits.are_on(self.sight.marks.get(item.nodeid, ()) for item in session.items):
             session.config.pluginmanager.register(Clocks(self.sight), CLOCKS_NAME)
         if self.is_alone:
             self.sight.refuse_wrong_markers()
@@ -85,7 +85,11 @@ class Selection:
 
     def _read_markers(self, items: list[pytest.Item]) -> None:
         marks = self.sight.marks
-        for item in items:
-            if item.nodeid not in marks:
-                marks[item.nodeid] = self.reader.marks(item)
+        for item in dict.fromkeys(items):
+            own = self.reader.marks(item)
+            known = marks.get(item.nodeid)
+            if known is not None:  # two tests of one name: each report may be either's, so both are the gate's
+                own = tuple(dict.fromkeys((*known, *own)))
+                self.sight.doubles.add(item.nodeid)
+            marks[item.nodeid] = own
         self.sight.problems += self.reader.problems

@@ -1,26 +1,14 @@
-"""Cuts a gate into parts, so that several machines can share it. Every machine cuts in the same way."""
+"""Reads which part of a gate a session is to judge. How a gate is cut stands in `judge.parts`."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Collection, Iterable
 
-import msgspec
 import pytest
 
-MOST = 1000
+from pytest_rollback.judge.parts import MOST, Shard, name_of_whole
 
-
-class Shard(msgspec.Struct, frozen=True):
-    """One part of several: `2/4`."""
-
-    number: int
-    of: int
-
-    def takes(self, tests: Iterable[str]) -> set[str]:
-        """Choose this part's tests: dealt out by name, so neither order nor machine matters."""
-        return set(sorted(tests)[self.number - 1 :: self.of])
+__all__ = ["Shard", "name_of_whole", "read_shard"]
 
 
 def read_shard(text: str | None) -> Shard | None:
@@ -32,8 +20,3 @@ def read_shard(text: str | None) -> Shard | None:
         msg = f'--gate-shard {text}: write K/N with 1 <= K <= N <= {MOST}, such as "2/4"'
         raise pytest.UsageError(msg)
     return Shard(int(found[1]), int(found[2]))
-
-
-def name_of_whole(tests: Collection[str]) -> str:
-    """Name the tests of all parts together, so that parts of different collections are told apart."""
-    return hashlib.sha256("\n".join(sorted(tests)).encode("utf-8", "backslashreplace")).hexdigest()

@@ -28,6 +28,7 @@ class Manifest(msgspec.Struct, frozen=True):
     ignored_by: dict[str, list[str]]
     own_limits: list[str]
     elsewhere: list[str]
+    doubles: list[str]
 
 
 class Sight:
@@ -43,6 +44,7 @@ class Sight:
         self.exceptions: dict[tuple[str, str | None], list[str]] = {}
         self.problems: list[str] = []
         self.left_out: set[str] = set()
+        self.doubles: set[str] = set()
         self.elsewhere: set[str] = set()
         self.ignored_by: dict[str, list[str]] = {}
 
@@ -59,8 +61,9 @@ class Sight:
     def settle(self, running: Collection[str]) -> None:
         """Note which gate tests are not going to run, now that nobody can drop one any more."""
         here = self.marks.keys() - self.elsewhere
-        self.left_out = {test for test in here if self.marks[test] and test not in running}
-        self.chronicle.expect(test for test in here if self.marks[test] and test in running)
+        wanted = here & self.all_parts()
+        self.left_out = wanted - set(running)
+        self.chronicle.expect(wanted - self.left_out)
 
     def refuse_wrong_markers(self) -> None:
         """Refuse to judge by markers that say something other than they seem to."""
@@ -98,7 +101,14 @@ class Sight:
 
     def pack(self) -> bytes:
         """Write down what was collected, for another process."""
-        manifest = Manifest(self.marks, self.problems, self.ignored_by, sorted(self.limits.own), sorted(self.elsewhere))
+        manifest = Manifest(
+            self.marks,
+            self.problems,
+            self.ignored_by,
+            sorted(self.limits.own),
+            sorted(self.elsewhere),
+            sorted(self.doubles),
+        )
         return msgspec.msgpack.encode(manifest)
 
     def unpack(self, packed: bytes) -> None:
@@ -107,6 +117,7 @@ class Sight:
         self.marks.update(manifest.marks)
         self.problems += manifest.problems
         self.elsewhere.update(manifest.elsewhere)
+        self.doubles.update(manifest.doubles)
         self.limits.own.update(manifest.own_limits)
         for plugin, paths in manifest.ignored_by.items():
             known = self.ignored_by.setdefault(plugin, [])

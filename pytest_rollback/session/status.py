@@ -10,14 +10,11 @@ from pytest_rollback.model import Report, Verdict
 KEPT = frozenset({pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR})
 
 
-def exit_status(report: Report, pytest_status: int, *, unexplained: bool, unheard: bool) -> int:
-    """Say what the process ends with.
-
-    `unexplained`: something failed that is no gate test, so pytest's own status stands behind a pass.
-    """
+def exit_status(report: Report, pytest_status: int) -> int:
+    """Say what the process ends with."""
     if report.verdict is not Verdict.BLOCKED and pytest_status in KEPT:
         return pytest_status
-    status = status_of(report, unheard=unheard)
-    if status != PASSED or report.mode == "shadow":
+    status = status_of(report)
+    if status != PASSED or report.mode == "shadow" or pytest_status == pytest.ExitCode.TESTS_FAILED:
         return status
-    return pytest_status if unexplained or pytest_status not in (PASSED, pytest.ExitCode.TESTS_FAILED) else PASSED
+    return pytest_status

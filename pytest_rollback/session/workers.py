@@ -6,9 +6,12 @@ it collected before any test runs: into a file where the two share a disk, else 
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +26,8 @@ from pytest_rollback.session.sight import Sight
 
 INPUT = "rollback"
 CARRIED = "rollback_manifest"
+FOLDER = "pytest-rollback-workers-"
+A_DAY = 86400
 CHUNKED = ("load", "worksteal")
 
 
@@ -43,9 +48,22 @@ class Node(Protocol):
     gateway: Any
 
 
+def file_of(worker: str) -> str:
+    """Name a worker's file; its id comes from the command line and may look like a path."""
+    return hashlib.sha256(worker.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what controllers that were killed left behind, once nobody can be using it any more."""
+    for path in folder.glob(f"{FOLDER}*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > A_DAY:
+                shutil.rmtree(path)
+
+
 def are_used(config: pytest.Config) -> bool:
     """Whether tests run in workers."""
-    return getattr(config.option, "dist", "no") != "no"
+    return getattr(config.option, "dist", "no") != "no" and not config.option.collectonly
 
 
 class Controller:
@@ -56,7 +74,8 @@ class Controller:
         self.policy = policy
         self.sight = sight
         self.failed_last = sorted(failed_last)
-        self.folder = Path(tempfile.mkdtemp(prefix="pytest-rollback-"))
+        _sweep(Path(tempfile.gettempdir()))
+        self.folder = Path(tempfile.mkdtemp(prefix=FOLDER))
         self.expected: set[str] = set()
         self.heard: set[str] = set()
         self.running: set[str] = set()
@@ -80,7 +99,7 @@ class Controller:
     def pytest_xdist_node_collection_finished(self, node: Node, ids: Sequence[str]) -> None:
         """Read what a worker collected, before any test runs."""
         self.running.update(ids)
-        path = self.folder / node.gateway.id
+        path = self.folder / file_of(node.gateway.id)
         if path.is_file():
             self._unpack(node.gateway.id, path.read_bytes())
 
@@ -137,7 +156,7 @@ class Worker:
         if self.orders.folder is None:
             self.carry = packed.hex()
             return
-        path = Path(self.orders.folder, self.name)
+        path = Path(self.orders.folder, file_of(self.name))
         beside = path.with_suffix(".part")
         beside.write_bytes(packed)
         beside.replace(path)

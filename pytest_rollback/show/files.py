@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -23,13 +25,23 @@ def problem(path: Path) -> str | None:
         return f"{path}: the ending says the format; known: {', '.join(FORMATS)}"
     if not path.parent.is_dir():
         return f"{path}: there is no folder {path.parent}"
-    if path.is_dir():
-        return f"{path}: is a folder"
     if not os.access(path.parent, os.W_OK):
         return f"{path}: the folder {path.parent} can't be written to"
+    return _in_the_way(path)
+
+
+def _in_the_way(path: Path) -> str | None:
+    """Say what stands at a path and must stay; links count as what they lead to."""
     try:
-        text = path.read_text("utf-8") if path.exists() else ""
-    except (OSError, UnicodeDecodeError):
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            return f"{path}: is a folder"
+        if not stat.S_ISREG(mode):  # to read a pipe or a device may take for ever
+            return f"{path}: is no regular file"
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
         text = "?"
     if text.strip() and not format_of(path).is_report(text):
         return f"{path}: stands there already and is no gate report; name another file, or remove it"
@@ -37,12 +49,22 @@ def problem(path: Path) -> str | None:
 
 
 def write(path: Path, report: Report) -> str | None:
-    """Write a report so that a reader sees all of it or nothing; gives why it could not be."""
+    """Write a report so that a reader sees all of it or nothing; gives why it could not be.
+
+    What came to stand at the path since it was asked about is kept: the tests may write files too.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_text(format_of(path).render(report), "utf-8")
-        beside.replace(path)
-    except (OSError, ValueError) as error:
+        text = format_of(path).render(report)
         beside.unlink(missing_ok=True)
-        return f"{path}: could not be written: {getattr(error, 'strerror', None) or error}"
-    return None
+        with beside.open("x", encoding="utf-8") as file:
+            file.write(text)
+        trouble = problem(path)
+        if trouble is None:
+            beside.replace(path)
+            return None
+    except (OSError, ValueError) as error:
+        trouble = f"{path}: could not be written: {getattr(error, 'strerror', None) or error}"
+    with suppress(OSError):
+        beside.unlink(missing_ok=True)
+    return trouble

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from pytest_rollback.model import Report
+from pytest_rollback.model import SCHEMA, Report, Verdict
+
+KINDS = frozenset({"gate", "recovery", "proof"})
+VERDICTS = frozenset(verdict.value for verdict in Verdict)
+KEYS = frozenset({"schema", "kind", "verdict", "subject", "policy", "tests"})
 
 
 def render(report: Report) -> str:
@@ -16,6 +20,21 @@ def is_report(text: str) -> bool:
     """Whether a text is a report of ours, of whatever version."""
     try:
         document = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+        if not _is_like_ours(document):
+            return False
+        if document["schema"] == SCHEMA:
+            msgspec.convert(document, Report)
+    except (msgspec.MsgspecError, RecursionError):
         return False
-    return isinstance(document, dict) and {"schema", "kind", "verdict"} <= document.keys()
+    return True
+
+
+def _is_like_ours(document: object) -> bool:
+    """Whether a document has what reports of all versions have."""
+    return (
+        isinstance(document, dict)
+        and document.keys() >= KEYS
+        and type(document["schema"]) is int
+        and document["kind"] in tuple(KINDS)
+        and document["verdict"] in tuple(VERDICTS)
+    )

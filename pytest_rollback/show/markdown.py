@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pytest_rollback.model import Report
+from pytest_rollback.model import SCHEMA, Report
 from pytest_rollback.show.words import order, ran, span, way_back
 
+MARK = f"<!-- pytest-rollback report, schema {SCHEMA} -->"
+MARKED = re.compile(r"<!-- pytest-rollback report, schema [0-9]{1,4} -->\n")
 TITLE = "# Safety gate: "
 SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&@])")
 SHOWN = 50
@@ -19,12 +21,14 @@ def render(report: Report) -> str:
 
 
 def is_report(text: str) -> bool:
-    """Whether a text is a report of ours."""
-    return text.startswith(TITLE)
+    """Whether a text is a report of ours, of whatever version; a title alone is anybody's."""
+    return MARKED.match(text) is not None
 
 
 def _lines(report: Report) -> Iterator[str]:
     shadow = " (shadow: nothing is blocked)" if report.mode == "shadow" else ""
+    yield MARK
+    yield ""  # some readers take all up to the next empty line for a part of the comment
     yield f"{TITLE}{report.verdict.value}{shadow}"
     yield ""
     yield f"{escape(ran(report))} (reason: {report.reason.value})"

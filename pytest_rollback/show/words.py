@@ -86,7 +86,11 @@ def cut(text: str, width: int) -> str:
 
 
 def plain(text: str, longest: int) -> str:
-    """Put a text that anyone may have written on one line, without what acts on a terminal or a reader, and cut it."""
+    """Put a text that anyone may have written on one line, without what acts on a terminal or a reader, and cut it.
+
+    The judge spells out a report's texts when it makes one. This is for lines of formats that break on what is not,
+    whoever made the report; it stands here since what prints knows the records and nothing else.
+    """
     line = " ".join(cut(text, longest).split())
     if line.isprintable():
         return line

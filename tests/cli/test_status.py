@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -262,6 +264,108 @@ def test_a_journal_of_a_newer_version_is_not_guessed_at(tell: Tell, place: Place
     (place.folder / f"2099{place.tag}.journal").write_bytes(text)
     assert tell()[2] == "note      its journal is of a newer pytest-rollback (schema 2); upgrade this one to read it"
     assert not any(line.startswith("in flight") for line in tell())
+
+
+def forged(place: Place, *records: str) -> str:
+    """Write a journal whose every line is whole, whatever it says; gives the name of its session."""
+    place.folder.mkdir(parents=True, exist_ok=True)
+    name = f"2099-{len(list(place.folder.iterdir())):02}{place.tag}"
+    (place.folder / f"{name}.journal").write_bytes(b"".join(map(journals.line_of, records)))
+    return name
+
+
+ENDS_OF_TIME = [
+    "9999-12-31T23:59:59-23:59",
+    "0001-01-01T00:00:00+23:59",
+    "9999-12-31T23:59:59Z",
+    "0001-01-01T00:00:00Z",
+]
+
+
+@pytest.mark.parametrize("moment", ENDS_OF_TIME)
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Adak"])
+def test_a_moment_that_no_clock_shows_is_damage(
+    tell: Tell, facts: Facts, place: Place, monkeypatch: pytest.MonkeyPatch, moment: str, zone: str
+) -> None:
+    """It can't be told in another time zone, and is no reason to tell nothing."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    journal = opened(place)
+    journal.leave()
+    (path,) = place.folder.glob("*.journal")
+    opening = json.loads(path.read_bytes().splitlines()[0][9:])
+    path.unlink()
+    forged(place, json.dumps({**opening, "started": moment}))
+    assert tell()[2] == "note      1 of 1 lines of its journal can't be read"
+    assert facts()["interrupted"][0]["started"] is None
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        f'{{"type":"open","schema":{"9" * 400}}}',
+        f'{{"type":"close","finished":"2026-01-01T00:00:00Z","verdict":"passed","reason":"held","passed":{"9" * 400},'
+        f'"selected":{"9" * 400}}}',
+    ],
+)
+def test_numbers_that_nobody_wrote_are_damage(tell: Tell, place: Place, record: str) -> None:
+    """They would fill the screen that is there for what is known."""
+    forged(place, record)
+    assert tell()[2] == "note      1 of 1 lines of its journal can't be read"
+
+
+def test_many_crashes_are_counted_and_the_newest_told(tell: Tell, facts: Facts, place: Place) -> None:
+    """A folder full of garbage must not push the last verdict off the screen."""
+    passed(place)
+    for number in range(20):
+        forged(place, f'{{"type":"start","test":"t{number}"}}')
+    lines = tell()
+    assert [line for line in lines if line.startswith("in flight")] == [f"in flight t{n}" for n in range(15, 20)]
+    assert lines[-2:] == ["          and 15 more of 20 before that; --json lists all", "next      pytest --safety-gate"]
+    assert len(facts()["interrupted"]) == 20
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_it_answers_where_only_ascii_can_be_shown(place: Place, options: list[str]) -> None:
+    """A cron job has no locale, and the name of a test may be in any script."""
+    journal = opened(place, "é\udcff\x1b")
+    journal.start("é\udcff\x1b")
+    journal.leave()
+    done = ask(*options, stdout=subprocess.PIPE, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (b"\\u00e9\\udcff\\u001b" if options else b"\\xe9\\udcff\\x1b") in done.stdout
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_reader_that_has_seen_enough_is_no_error(place: Place, options: list[str]) -> None:
+    """`pytest-rollback status | head -1` is a way to ask."""
+    passed(place)
+    reads, writes = os.pipe()
+    os.close(reads)
+    done = ask(*options, stdout=writes)
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="nothing is always full here")
+def test_an_answer_that_could_not_be_written_is_an_error(place: Place) -> None:
+    """A script must not take an empty file for news."""
+    passed(place)
+    with Path("/dev/full").open("wb") as full:
+        done = ask("--json", stdout=full.fileno())
+    assert done.returncode == 1
+    assert done.stderr == b"pytest-rollback status: the answer could not be written: No space left on device\n"
+
+
+def ask(*options: str, stdout: int, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the subcommand in a process of its own."""
+    code = "import sys; from pytest_rollback.cli import main; sys.exit(main(['status', *sys.argv[1:]]))"
+    command = [sys.executable, "-c", code, *options]
+    return subprocess.run(
+        command, check=False, stdout=stdout, stderr=subprocess.PIPE, env={**os.environ, **variables}, timeout=60
+    )
 
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,13 @@ def test_a_gate_without_a_gate_test_is_inconclusive(facts: tuple[TestResult, ...
 )
 def test_what_was_expected_and_not_decided_is_counted(outcome: Outcome, reason: Reason, detail: str) -> None:
     """Expected minus decided, with its denominator."""
-    assert doubts(judge(HOLDS, result(outcome), TestResult(test="x", outcome=outcome))) == [(reason, detail)]
+    assert doubts(judge(HOLDS, result(outcome))) == [(reason, detail)]
+
+
+def test_a_test_outside_the_gate_that_was_to_run_and_did_not_is_counted_too() -> None:
+    """Where the whole suite was asked for, a part of it is no pass."""
+    judged = judge(HOLDS, TestResult(test="x", outcome=Outcome.NOT_STARTED))
+    assert doubts(judged) == [(Reason.NOT_RUN, "1 of 2 tests never started")]
 
 
 def test_a_group_of_which_nothing_passed_is_inconclusive() -> None:

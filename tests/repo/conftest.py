@@ -17,10 +17,15 @@ Commit = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def stand_in(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Have an interpreter stand in that says how it was called and ends with `$STATUS`."""
+    """Have an interpreter stand in that says how it was called, reports `$VERDICT` and ends with `$STATUS`."""
     path = repository.path / '.git/it\'s a "grün" $HOME/python'
     path.parent.mkdir()
-    path.write_text('#!/bin/sh\necho "ran $* in $PWD with $GIT_INDEX_FILE"\nexit "${STATUS-0}"\n', "utf-8")
+    path.write_text(
+        '#!/bin/sh\necho "ran $1 $2 $3 in $PWD with $GIT_INDEX_FILE"\n'
+        'printf \'{\\n  %s\\n}\\n\' "${VERDICT-\\"verdict\\": \\"passed\\"}" >"${4#--gate-report=}"\n'
+        'exit "${STATUS-0}"\n',
+        "utf-8",
+    )
     path.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(path))
     return path

@@ -63,6 +63,38 @@ def test_any_status_but_zero_stops_the_commit(
     assert commit(repository.path, "--no-verify", STATUS=ended)[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("verdict", "lets_through"),
+    [('"mode": "shadow"', True), ('"verdict": "blocked"', False), ('"verdict": "inconclusive"', False), ("", False)],
+)
+def test_a_status_of_zero_needs_a_verdict_beside_it(
+    repository: Repository, commit: Commit, stand_in: Path, verdict: str, *, lets_through: bool
+) -> None:
+    """A process that dies with 0 has passed nothing; in shadow mode nothing is stopped."""
+    assert main(["init", "--hook"]) == 0
+    status, said = commit(repository.path, VERDICT=verdict)
+    assert (status == 0) == lets_through, stand_in
+    assert ("ended without a verdict" in said) != lets_through
+
+
+def test_a_conftest_that_ends_the_process_stops_the_commit(repository: Repository, commit: Commit) -> None:
+    """With the real gate: `os._exit(0)` at import comes before anything of ours could answer for it."""
+    repository.write("conftest.py", "import os\nos._exit(0)\n")
+    repository.write("test_it.py", FAILS)
+    repository.git("add", "--all")
+    assert main(["init", "--hook"]) == 0
+    assert commit(repository.path)[0] == 1
+
+
+def test_unstaged_edits_are_said(repository: Repository, commit: Commit, stand_in: Path) -> None:
+    """The work tree is judged; where that is not what is committed, somebody should know."""
+    repository.commit(a_py="# one\n")
+    assert main(["init", "--hook"]) == 0
+    assert "unstaged edits" not in commit(repository.path)[1], stand_in
+    repository.write("a.py", "# two\n")
+    assert "there are unstaged edits; the gate judges them too" in commit(repository.path)[1]
+
+
 def test_an_interpreter_without_pytest_stops_the_commit(repository: Repository, commit: Commit, stand_in: Path) -> None:
     """An environment that was made anew judges nothing, and that must not look like a pass."""
     real = Path(sys.prefix, "bin", "python")

@@ -64,6 +64,23 @@ def passed(place: Place) -> None:
     opened(place).close(Verdict.PASSED, Reason.HELD, passed=3, selected=3)
 
 
+def test_sessions_of_one_process_leave_nothing_to_its_forks(place: Place) -> None:
+    """What is registered for a fork stays for ever, and a test suite may run sessions in one process by the hundred."""
+    for _ in range(3):
+        passed(place)
+    first, second = opened(place), opened(place)
+    assert {first, second} <= journals._OPEN
+    first.leave()
+    assert first not in journals._OPEN
+    child = os.fork()
+    if not child:
+        os._exit(len(journals._OPEN))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert second in journals._OPEN
+    second.leave()
+    assert not journals._OPEN
+
+
 def files(folder: Path) -> list[Path]:
     """List the journals in a folder."""
     return sorted(folder.glob("*.journal"))

@@ -36,6 +36,7 @@ def test_the_next_session_names_the_test_that_was_in_flight(
     code = "import os, signal, time\n@pytest.mark.golden_path\n@pytest.mark.timeout(0.5, method='thread')\n"
     code += f"def test_it(): {end}\n"
     crashed = gate(HOLDS + code, process=True)
+    assert crashed.status != 0
     assert crashed.report == {}
     assert "safety gate: PASSED" not in crashed.text
     assert main(["status"]) == 0
@@ -60,6 +61,7 @@ def test_under_workers_the_controller_keeps_the_journal(gate: RunGate, repositor
     process = subprocess.Popen(command, cwd=repository.path, start_new_session=True, stdout=subprocess.DEVNULL)
     while not (repository.path / "up").exists() and process.poll() is None:
         time.sleep(0.02)
+    time.sleep(0.5)  # the word of the worker is on its way to the controller
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(timeout=60)
     assert "in flight: test_it.py::test_it" in gate(HOLDS).text

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import time
+
 import pytest
+from msgspec import convert, structs
 
 from conftest import RunGate
-from pytest_rollback.model import Report
+from pytest_rollback.model import Report, Verdict
 from pytest_rollback.session.status import exit_status
 
 HOLDS = "@pytest.mark.golden_path\ndef test_holds(): pass\n"
@@ -82,10 +86,11 @@ def test_an_exit_of_another_plugin_at_the_end_is_said(gate: RunGate, pytester: p
 
 
 def test_a_plugin_that_breaks_at_the_end_does_not_pass(gate: RunGate, pytester: pytest.Pytester) -> None:
-    """Pytest lets such an error through to the interpreter; the report must not say passed."""
+    """Pytest would let such an error through to the interpreter, as a 1 that looks like failing tests."""
     pytester.makeconftest("def pytest_sessionfinish(): raise OSError('disk')\n")
     gated = gate(HOLDS, process=True)
-    assert gated.status == 1
+    assert gated.status == 81
+    assert "OSError: disk" in gated.text
     assert gated.report["reason"] == "internal error"
 
 
@@ -172,7 +177,7 @@ def test_a_pass_that_nobody_could_hear_is_no_pass(gate: RunGate, pytester: pytes
     code = "import pathlib\n@pytest.mark.golden_path\ndef test_it(): pathlib.Path('gone').rmdir()\n"
     (pytester.path / "gone").mkdir()
     gated = gate(code, "--gate-report=gone/x.json")
-    assert gated.report["verdict"] == "passed"
+    assert gated.report["reason"] == "not told"
     assert gated.status == 81
     assert "could not be written" in gated.text
 
@@ -181,14 +186,85 @@ def test_a_pass_that_nobody_could_hear_is_no_pass(gate: RunGate, pytester: pytes
 @pytest.mark.parametrize("verdict", ["passed", "blocked", "inconclusive"])
 def test_0_needs_a_passed_verdict(gate: RunGate, pytest_status: int, verdict: str) -> None:
     """Whatever pytest ended with: a verdict other than passed is never 0, and a passed one never 80 or 81."""
-    from msgspec import convert, structs
-
-    from pytest_rollback.model import Verdict
-
     report = structs.replace(convert(gate(HOLDS).report, Report), verdict=Verdict(verdict))
-    status = exit_status(report, pytest_status, unexplained=False, unheard=False)
+    status = exit_status(report, pytest_status)
     assert (status == 0) <= (verdict == "passed")
     assert (status in (80, 81)) <= (verdict != "passed")
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "pytest_configure",
+        "pytest_sessionstart",
+        "pytest_collection_finish",
+        "pytest_runtestloop",
+        "pytest_terminal_summary",
+        "pytest_sessionfinish",
+        "pytest_unconfigure",
+        "pytest_rollback_evidence",
+        "pytest_rollback_verdict",
+    ],
+)
+@pytest.mark.parametrize("end", ["sys.exit(0)", "os._exit(0)"])
+def test_no_hook_ends_a_gate_with_0(gate: RunGate, pytester: pytest.Pytester, hook: str, end: str) -> None:
+    """A plugin that ends the process has no say in the verdict."""
+    pytester.makeconftest(f"import os, sys\ndef {hook}(): {end}\n")
+    gated = gate(FAILS, process=True)
+    assert gated.status != 0
+    assert gated.report.get("verdict") != "passed"
+
+
+@pytest.mark.parametrize("end", ["sys.exit(0)", "raise SystemExit"])
+def test_a_conftest_that_ends_the_process_does_not_pass(gate: RunGate, pytester: pytest.Pytester, end: str) -> None:
+    """It runs before anything of ours is asked, and still is no pass."""
+    pytester.makeconftest(f"import sys\n{end}\n")
+    gated = gate(HOLDS, process=True)
+    assert gated.status == 4
+    assert "conftest.py: ended the process" in gated.text
+
+
+def test_an_exit_of_the_process_in_a_test_is_not_0(gate: RunGate) -> None:
+    """`os._exit(0)` looks like a pass to whoever reads the status."""
+    assert gate("import os\n@pytest.mark.golden_path\ndef test_it(): os._exit(0)\n", process=True).status == 81
+    assert gate("import os\n@pytest.mark.golden_path\ndef test_it(): os._exit(7)\n", process=True).status == 7
+
+
+def test_a_forked_child_that_goes_on_does_not_write_over_the_verdict(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """A test that forks and forgets has two processes that run to the end of the session."""
+    code = (
+        "import os, pathlib, time\n@pytest.mark.golden_path\ndef test_it():\n    if os.fork() == 0:\n"
+        "        time.sleep(1)\n        return\n    assert 0\n"
+    )
+    gated = gate(code + HOLDS, process=True)
+    assert gated.status == 80
+    time.sleep(2.5)
+    assert json.loads((pytester.path / "gate.json").read_text())["verdict"] == "blocked"
+
+
+def test_a_status_of_another_plugin_stands_behind_a_pass(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """A 1 without a failing test is somebody's demand, and the report says that a pass ended so."""
+    pytester.makeconftest("def pytest_sessionfinish(session): session.exitstatus = 1\n")
+    gated = gate(HOLDS)
+    assert gated.status == 1
+    assert gated.report["failed_outside"]
+
+
+def test_an_old_pass_is_gone_before_anything_of_the_project_runs(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """A gate that could not even start must not leave the last one's report."""
+    assert gate(HOLDS).report["verdict"] == "passed"
+    pytester.makeconftest("import no_such_module\n")
+    gated = gate(HOLDS)
+    assert gated.status == 4
+    assert gated.report == {}
+
+
+def test_the_true_cause_of_a_broken_collection_is_named(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """An error of ours on top of another's would hide it."""
+    pytester.makeconftest("def pytest_collection_modifyitems(): raise OSError('the real cause')\n")
+    gated = gate(HOLDS)
+    assert gated.status == 3
+    assert "the real cause" in gated.report["obstacles"][0]["detail"]
 
 
 def test_an_error_of_the_gate_itself_is_no_pass(gate: RunGate, monkeypatch: pytest.MonkeyPatch) -> None:

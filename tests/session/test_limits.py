@@ -39,12 +39,12 @@ def test_a_stricter_limit_of_the_session_stands(gate: RunGate, pytester: pytest.
 
 def test_whole_ends_the_test_that_uses_the_groups_time_up(gate: RunGate, pytester: pytest.Pytester) -> None:
     """What is left of the group's time is all that a test gets; the rest is withheld, and named."""
-    policy(pytester, whole="'100 ms'")
-    gated = gate("".join(SLEEPS.format(name=name, seconds=5) for name in "ab"))
+    policy(pytester, whole="'1 s'")
+    gated = gate("".join(SLEEPS.format(name=name, seconds=60) for name in "ab"))
     assert gated.status == 80
     assert gated.counts == {"failed": 1, "not_run": 1}
     assert gated.obstacles == {"not run": ["test_it.py::test_b"]}
-    assert "golden_path used up its 100 ms" in gated.report["findings"][1]["reason"]
+    assert "golden_path used up its 1 s" in gated.report["findings"][1]["reason"]
 
 
 def test_a_longer_limit_of_a_test_ends_with_its_groups_time(gate: RunGate, pytester: pytest.Pytester) -> None:

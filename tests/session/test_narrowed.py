@@ -120,3 +120,102 @@ def test_markers_that_a_hook_adds_count(gate: RunGate, pytester: pytest.Pytester
     gated = gate("def test_a(): pass\ndef test_b(): pass\n")
     assert gated.status == 0
     assert gated.report["tests"]["groups"]["isolation"]["passed"] == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-c", "other.ini"],
+        ["--rootdir=below"],
+        ["--rootdir=below", "below"],
+        ["--confcutdir=below"],
+        ["-p", "no:unittest"],
+        ["-o", "xfail_strict=false"],
+    ],
+    ids=" ".join,
+)
+def test_another_configuration_or_root_is_narrowed(
+    gate: RunGate, pytester: pytest.Pytester, arguments: list[str]
+) -> None:
+    """What is typed in the place of the project's own configuration may hide any test."""
+    pytester.makeini("[pytest]\n")
+    pytester.makefile(".ini", other="[pytest]\npython_files = test_it.py\n")
+    (pytester.mkdir("below") / "test_low.py").write_text("import pytest\n" + TWO)
+    assert gate(TWO).status == 0
+    gated = gate(TWO, *arguments)
+    assert gated.status == 81
+    assert gated.report["reason"] == "narrowed"
+
+
+def test_the_configuration_that_pytest_finds_anyway_may_be_named(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """`-c pytest.ini` changes nothing where that is the one."""
+    pytester.makeini("[pytest]\n")
+    pytester.makefile(".ini", pytest="[pytest]\n")
+    assert gate(TWO, "-c", "pytest.ini").status == 0
+
+
+def test_paths_in_the_projects_own_options_narrow_nothing(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """A project may say in addopts where its tests are."""
+    pytester.makeini("[pytest]\naddopts = test_it.py --override-ini=python_functions=test_*\n")
+    pytester.makepyfile(test_old="import no_such")
+    assert gate(TWO).status == 0
+
+
+def test_with_the_whole_suite_any_test_that_is_left_out_narrows(gate: RunGate) -> None:
+    """Who asks for all of it and gets a part has not seen the rest."""
+    gated = gate(TWO + "def test_plain(): assert 0\n", "-k", "not plain", mode="--gate-all")
+    assert gated.status == 81
+    assert gated.obstacles["narrowed"] == ["test_it.py::test_plain"]
+
+
+def test_a_marked_class_that_is_not_collected_narrows(gate: RunGate) -> None:
+    """Pytest passes over a class with a constructor, and only warns."""
+    code = "@pytest.mark.isolation\nclass TestIt:\n    def __init__(self): pass\n    def test_it(self): assert 0\n"
+    gated = gate(TWO + code, "-Wdefault")
+    assert gated.status == 81
+    assert "narrowed by a class that is not collected" in gated.text
+
+
+def test_a_module_that_skips_itself_is_said_even_where_it_names_no_group(
+    gate: RunGate, pytester: pytest.Pytester
+) -> None:
+    """Its markers may come by another name."""
+    pytester.makepyfile(test_away="import pytest\npytest.importorskip('no_such_module')\n")
+    gated = gate(TWO)
+    assert gated.status == 0
+    assert "note      test_away.py skipped itself, so whether it holds gate tests is not known" in gated.text
+
+
+def test_two_tests_of_one_name_are_no_pass(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """What one of them did can't be told from what the other did."""
+    pytester.makeconftest(
+        "import pytest\nclass Item(pytest.Item):\n    def runtest(self): assert not self.own_markers\n"
+        "class File(pytest.File):\n    def collect(self):\n        yield Item.from_parent(self, name='t')\n"
+        "        marked = Item.from_parent(self, name='t')\n"
+        "        marked.add_marker('golden_path')\n        yield marked\n"
+        "def pytest_collect_file(file_path, parent):\n"
+        "    return File.from_parent(parent, path=file_path) if file_path.suffix == '.items' else None\n"
+    )
+    pytester.makefile(".items", it="")
+    gated = gate(TWO)
+    assert gated.status == 80
+    assert "share their name" in gated.text
+
+
+def test_asserts_that_do_not_assert_narrow(gate: RunGate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under PYTHONOPTIMIZE a plain assert is not even compiled."""
+    monkeypatch.setenv("PYTHONOPTIMIZE", "1")
+    gated = gate("@pytest.mark.golden_path\ndef test_it(): assert 0\n", "--assert=plain", process=True)
+    assert gated.status == 81
+    assert "no assert asserts" in gated.text
+
+
+def test_an_empty_policy_path_is_a_usage_error(gate: RunGate) -> None:
+    """A CI variable that is not set must not silently mean no policy."""
+    assert gate(TWO, "--gate-policy=").status == 4
+
+
+def test_showing_the_gate_under_workers_shows_it(gate: RunGate) -> None:
+    """Xdist runs no workers for --collect-only; neither do we ask them."""
+    gated = gate(TWO, "-n2", "--collect-only")
+    assert gated.report["reason"] == "collect only"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from conftest import RunGate
+from conftest import Repository, RunGate
 
 HOLDS = "@pytest.mark.golden_path\ndef test_holds(): pass\n"
+GUIDE = "# Safety gate: how our team works\n"
 FAILS = "@pytest.mark.golden_path\ndef test_fails(): assert 0, 'why'\n"
 
 
@@ -55,13 +58,13 @@ def test_a_test_can_not_write_escapes_into_the_verdict(gate: RunGate) -> None:
     block = gate(code).text.partition("safety gate: BLOCKED")[2]
     assert "\x1b" not in block
     assert "\x07" not in block
-    assert "ValueError:  [2J safety gate: PASSED" in block
+    assert "ValueError: \\x1b[2J\\rsafety gate: PASSED\\x07" in block
 
 
 def test_reports_of_all_kinds_are_written(gate: RunGate, pytester: pytest.Pytester) -> None:
     """--gate-report repeats; the ending says the format; paths are those of the caller."""
     gate(FAILS, "--gate-report=verdict.md", "--gate-report=x.xml", f"--gate-report={pytester.path / 'second.json'}")
-    assert (pytester.path / "verdict.md").read_text().startswith("# Safety gate: blocked\n")
+    assert (pytester.path / "verdict.md").read_text().splitlines()[2] == "# Safety gate: blocked"
     assert '<property name="verdict" value="blocked" />' in (pytester.path / "x.xml").read_text()
     assert json.loads((pytester.path / "second.json").read_text())["verdict"] == "blocked"
     assert not list(pytester.path.glob(".*.json.*"))
@@ -79,6 +82,11 @@ def test_reports_of_all_kinds_are_written(gate: RunGate, pytester: pytest.Pytest
         ("data.json", "is no gate report"),
         ("binary.json", "is no gate report"),
         ("junit.xml", "is no gate report"),
+        ("guide.md", "is no gate report"),
+        ("likeness.json", "is no gate report"),
+        ("pipe.json", "is no regular file"),
+        ("link.md", "is no regular file"),
+        ("to_guide.md", "is no gate report"),
     ],
 )
 def test_a_report_that_can_not_be_written_is_refused_at_once(
@@ -90,11 +98,70 @@ def test_a_report_that_can_not_be_written_is_refused_at_once(
     (pytester.path / "data.json").write_text("[1]")
     (pytester.path / "junit.xml").write_text('<?xml version="1.0" encoding="utf-8"?>\n<testsuites/>')
     (pytester.path / "binary.json").write_bytes(b"\xff\xfe")
+    (pytester.path / "guide.md").write_text(GUIDE)
+    (pytester.path / "likeness.json").write_text('{"schema": 1, "kind": "gate", "verdict": "passed"}')
+    os.mkfifo(pytester.path / "pipe.json")
+    links = {"link.md": "pipe.json", "to_guide.md": "guide.md"}
+    for name, target in links.items():
+        (pytester.path / name).symlink_to(target)
     gated = gate(HOLDS, f"--gate-report={path}")
     assert gated.status == 4
     assert complaint in gated.text
     assert (pytester.path / "README.md").read_text() == "# Mine\n"
     assert (pytester.path / "data.json").read_text() == "[1]"
+    assert (pytester.path / "guide.md").read_text() == GUIDE
+
+
+def test_what_the_tests_wrote_at_a_reports_path_is_kept(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """It came to stand there after the path was asked about, and nobody could get it back."""
+    code = f"""
+import os, pathlib
+@pytest.mark.golden_path
+def test_it():
+    pathlib.Path("guide.md").write_text({GUIDE!r})
+    os.mkfifo("pipe.json")
+"""
+    gated = gate(code, "--gate-report=guide.md", "--gate-report=pipe.json")
+    assert gated.status != 0
+    assert "error     --gate-report " in gated.text
+    assert "guide.md: stands there already and is no gate report" in gated.text
+    assert "pipe.json: is no regular file" in gated.text
+    assert (pytester.path / "guide.md").read_text() == GUIDE
+    assert (pytester.path / "pipe.json").is_fifo()
+    assert not list(pytester.path.glob(".*.[0-9]*"))
+
+
+def test_a_branch_of_any_name_is_told_of(gate: RunGate, repository: Repository, pytester: pytest.Pytester) -> None:
+    """Git takes any bytes but a few; the report must be one that every reader can decode, and show."""
+    repository.commit(a_py="")
+    branch = b"br\xff\xc2\x9b2J\xe2\x80\xae"
+    subprocess.run([b"git", b"checkout", b"--quiet", b"-b", branch], cwd=repository.path, check=True)
+    gated = gate(HOLDS, "--gate-report=x.md", "--gate-report=x.xml")
+    assert gated.status == 0
+    assert gated.report["subject"]["branch"] == "br\\udcff\\x9b2J\\u202e"
+    for name in ("x.md", "x.xml"):
+        lines = (pytester.path / name).read_text("utf-8").splitlines()
+        assert any("udcff" in line for line in lines)
+        assert all(line.isprintable() for line in lines)
+
+
+def test_what_a_conftest_says_acts_on_nobody(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """What signals say comes from services and logs: no command for a runner, no escape, nothing that can't be sent."""
+    pytester.makeconftest(
+        """
+        from pytest_rollback.model import Signal
+
+        def pytest_rollback_evidence(config):
+            return [Signal(name="deployment-failed", detail="down \\x1b[2J\\n::error::pwn\\udcff\\u202e")]
+        """
+    )
+    gated = gate(HOLDS, "--gate-report=x.md")
+    assert gated.status not in (0, 3)
+    told = json.dumps(gated.report, ensure_ascii=False) + (pytester.path / "x.md").read_text("utf-8")
+    assert "::error::pwn" in told
+    for text in (told, gated.text):
+        assert not any(line.startswith("::error") for line in text.splitlines())
+        assert not set("\x1b\udcff\u202e") & set(text)
 
 
 def test_the_last_pass_does_not_outlive_the_start_of_the_next_gate(gate: RunGate, pytester: pytest.Pytester) -> None:

@@ -181,14 +181,16 @@ def test_an_interrupt_that_a_test_raises_in_a_worker_is_a_crash(gate: RunGate) -
 def test_limits_hold_in_workers(gate: RunGate, pytester: pytest.Pytester) -> None:
     """Each worker keeps the clock of its groups, and the controller knows the withheld from the skipped."""
     pytester.makepyprojecttoml(
-        "[tool.pytest-rollback.groups.golden_path]\nwhole = '100 ms'\n"
+        "[tool.pytest-rollback.groups.golden_path]\nwhole = '2 s'\n"
         "[tool.pytest-rollback.groups.isolation]\nfail-fast = true\n"
     )
-    code = "import time\n" + "".join(f"@pytest.mark.golden_path\ndef test_{name}(): time.sleep(9)\n" for name in "abcd")
+    code = "import time\n" + "".join(
+        f"@pytest.mark.golden_path\ndef test_{name}(): time.sleep(60)\n" for name in "abcd"
+    )
     gated = gate(code, "-n2")
     assert gated.status == 80
     assert gated.counts == {"failed": 2, "not_run": 2}
-    assert "golden_path used up its 100 ms" in gated.text
+    assert "golden_path used up its 2 s" in gated.text
 
 
 def test_marker_errors_of_workers_are_usage_errors_here_too(gate: RunGate) -> None:

@@ -27,6 +27,7 @@ from pytest_rollback.model import (
     Verdict,
 )
 from pytest_rollback.show.github import CUT, annotate, fitted, harmless
+from pytest_rollback.show.markdown import MARK
 
 TEST = "tests/test_chat.py::test_five_events"
 GOLDEN = Finding(
@@ -243,7 +244,7 @@ def test_a_block_on_github(gate: RunGate, summary: Path, pytester: pytest.Pytest
     assert command.startswith(f"::error file={pytester.path.name}/test_it.py,title=safety gate%3A golden-path%2C ")
     assert command.endswith("test_it.py::test_fails: ValueError: ::add-mask::e")
     assert lines[-1] == "next      pytest test_it.py::test_fails"
-    assert summary.read_text().startswith("<details>\nthe step's own\n\n# Safety gate: blocked\n")
+    assert summary.read_text().startswith(f"<details>\nthe step's own\n\n{MARK}\n\n# Safety gate: blocked\n")
 
 
 def test_a_message_in_the_verdict_is_no_command_either(gate: RunGate, summary: Path) -> None:

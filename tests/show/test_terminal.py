@@ -244,8 +244,21 @@ def test_counts_set_apart_what_was_expected_to_fail() -> None:
 
 def test_json_knows_its_own() -> None:
     """A file that is no report of ours is never taken for one, and so never overwritten."""
-    assert json.is_report(json.render(report()))
-    for other in ("", "[]", "{", '{"schema": 1}', "\x00"):
+    ours = json.render(report())
+    assert json.is_report(ours)
+    assert json.is_report(ours.replace('"schema": 1', '"schema": 7').replace('"findings"', '"found"'))
+    short = '{"schema": 1, "kind": "gate", "verdict": "passed"}'
+    keys = '{"schema": 7, "kind": "gate", "verdict": "passed", "subject": 1, "policy": 1, "tests": 1}'
+    assert json.is_report(keys)
+    theirs = [
+        short,
+        short.replace("1", "7"),
+        keys.replace('schema": 7', 'schema": 1'),
+        keys.replace('schema": 7', 'schema": true'),
+        keys.replace("passed", "fine"),
+        keys.replace('"gate"', '["gate"]'),
+    ]
+    for other in ("", "[]", "{", '{"schema": 1}', "\x00", "[" * 100_000, *theirs):
         assert not json.is_report(other)
 
 
@@ -256,6 +269,9 @@ def test_markdown_tells_all_and_escapes_what_tests_wrote() -> None:
     obstacle = Obstacle(reason=Reason.NARROWED, detail="narrowed by -k")
     text = markdown.render(report(not_passed=(told,) * 60, obstacles=(obstacle,), notes=("n",)))
     assert markdown.is_report(text)
+    assert markdown.is_report(text.replace("schema 1", "schema 2", 1))
+    assert not markdown.is_report("# Safety gate: how our team works\n")
+    assert not markdown.is_report(f"# Mine\n{text}")
     row = next(line for line in text.splitlines() if line.startswith("| t "))
     assert "<img" not in row
     assert "@everyone" not in row
