@@ -18,6 +18,7 @@ from msgspec import Struct
 from pytest_rollback.judge.decide import decide
 from pytest_rollback.judge.parts import Shard, name_of_whole
 from pytest_rollback.judge.report import Facts
+from pytest_rollback.judge.text import all_readable
 from pytest_rollback.model import (
     Environment,
     Evidence,
@@ -91,8 +92,8 @@ def pack(facts: Facts, policy: Policy, shard: Shard, dealt: Sequence[str]) -> st
         shard=shard,
         dealt=tuple(dealt),
         policy=policy,
-        evidence=facts.evidence,
-        subject=facts.subject,
+        evidence=all_readable(facts.evidence),
+        subject=all_readable(facts.subject),
         environment=facts.environment,
         started=facts.started,
         whole_suite=facts.whole_suite,

@@ -49,8 +49,11 @@ class Chronicle:
 
     def notes(self) -> list[str]:
         """Say what a person must know of journals: sessions that died, and why this one's is not whole."""
-        told = [f"an earlier session never ended: {crash.progress}{_in_flight(crash)}" for crash in self.crashes]
-        told += [note for crash in self.crashes for note in crash.notes]
+        shown = self.crashes[-SHOWN:]
+        told = [f"an earlier session never ended: {crash.progress}{_in_flight(crash)}" for crash in shown]
+        if len(self.crashes) > SHOWN:
+            told.append(f"{len(self.crashes) - SHOWN} more sessions never ended; pytest-rollback status lists them")
+        told += [note for crash in shown for note in crash.notes][:SHOWN]
         return [*told, *(trouble for trouble in (self.trouble, self.journal.trouble) if trouble)]
 
     def close(self, report: Report) -> None:

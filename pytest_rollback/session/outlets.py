@@ -11,7 +11,7 @@ from _pytest._io import TerminalWriter
 from pytest_rollback.model import Report, Subject
 from pytest_rollback.policy.rules import Policy
 from pytest_rollback.session.forge import Forge
-from pytest_rollback.session.observe import plain
+from pytest_rollback.session.observe import plain, readable
 from pytest_rollback.session.stale import report_paths
 from pytest_rollback.show import files, terminal
 
@@ -39,7 +39,7 @@ class Outlets:
             parts.append(f"branch: {subject.branch}{', live' if subject.live else ''}")
         if policy.mode == "shadow":
             parts.append("shadow: nothing is blocked")
-        return f"safety gate: {'; '.join(parts)}"
+        return readable(f"safety gate: {'; '.join(parts)}")
 
     def deliver(self, report: Report) -> list[str]:
         """Write the files and tell the other plugins; gives why somebody who should have heard could not."""

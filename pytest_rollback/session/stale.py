@@ -14,8 +14,7 @@ from pytest_rollback.show import files
 
 def report_paths(folder: Path, written: Iterable[str]) -> list[Path]:
     """Give the files that reports go to. A link stays a link: what it leads to is written."""
-    paths = [Path(folder, name) for name in written]
-    return [path.resolve() if path.is_symlink() else path for path in paths]
+    return [_behind(Path(folder, name)) for name in written]
 
 
 def forget_reports(folder: Path, written: Iterable[str]) -> None:
@@ -24,3 +23,12 @@ def forget_reports(folder: Path, written: Iterable[str]) -> None:
         with suppress(OSError):
             if files.problem(path) is None:
                 path.unlink(missing_ok=True)
+
+
+def _behind(path: Path) -> Path:
+    """Follow a link to a file of the same ending; any other is left for the check to refuse."""
+    with suppress(OSError, RuntimeError):
+        target = path.resolve()
+        if path.is_symlink() and target.suffix == path.suffix:
+            return target
+    return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -12,6 +13,7 @@ from pytest_rollback.show.words import cut, order, ran, span, way_back
 LABEL = 10
 INDENT = " " * LABEL
 SHOWN = 10
+NARROWEST = 24
 COLOURS = {Verdict.PASSED: "green", Verdict.BLOCKED: "red", Verdict.INCONCLUSIVE: "yellow"}
 URGENT = {Severity.CRITICAL: "red", Severity.HIGH: "red", Severity.MEDIUM: "yellow", Severity.LOW: ""}
 
@@ -40,11 +42,12 @@ def render(report: Report, width: int, *, verbose: bool = False) -> list[Line]:
     shadow = " (shadow)" if report.mode == "shadow" else ""
     rows = list(_rows(report, verbose=verbose))
     if report.verdict is Verdict.PASSED:
-        notes = [Line(f"{'note':<{LABEL}}{note}") for note in report.notes]
+        notes = [line for note in report.notes for line in _folded(f"{'note':<{LABEL}}", note, width)]
         return [Line(f"safety gate: PASSED{shadow}  {ran(report)}", colour), *_table(rows, report, width), *notes]
     title = f" safety gate: {report.verdict.value.upper()}{shadow} "
-    facts = [Line(f"{label:<{LABEL}}{text}") for label, text in _facts(report)]
-    return [Line(title.center(width, "="), colour), *_table(rows, report, width), Line(""), *facts]
+    facts = [line for label, text in _facts(report) for line in _folded(f"{label:<{LABEL}}", text, width)]
+    last = Line(f"{'next':<{LABEL}}{report.next or ''}")  # never folded: it is there to be copied
+    return [Line(title.center(width, "="), colour), *_table(rows, report, width), Line(""), *facts, last]
 
 
 def _rows(report: Report, *, verbose: bool) -> Iterator[Row]:
@@ -73,9 +76,8 @@ def _table(rows: list[Row], report: Report, width: int) -> Iterator[Line]:
         if fits:
             yield Line(f"{start}{row.reason:<{reasons}}{row.order}".rstrip(), row.colour)
         else:
-            yield Line(f"{start}{row.reason}", row.colour)
-            if row.order:
-                yield Line(f"{' ' * len(start)}{row.order}", row.colour)
+            yield from _folded(start, row.reason, width, row.colour)
+            yield from _folded(" " * len(start), row.order, width, row.colour) if row.order else ()
         fresh = [test for test in row.tests if test not in told]
         told.update(fresh)
         yield from _tests(fresh, report, width)
@@ -110,4 +112,12 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "note", note
     if report.mode == "shadow":
         yield "shadow", "all is judged and said, nothing is blocked: the status is 0"
-    yield "next", report.next or ""
+
+
+def _folded(start: str, text: str, width: int, colour: str = "") -> Iterator[Line]:
+    """Fold a text that is too long for its line; what follows stands under its beginning."""
+    room = max(width - len(start), NARROWEST)
+    parts = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    yield Line(f"{start}{parts[0]}", colour)
+    for part in parts[1:]:
+        yield Line(f"{' ' * len(start)}{part}", colour)

@@ -119,7 +119,8 @@ def test_a_wide_terminal_gets_one_line_a_finding() -> None:
 
 def test_a_pass_takes_one_line() -> None:
     """And what is watched takes a row each below it."""
-    passed = report(verdict=Verdict.PASSED, findings=(), next=None, recommendation=None)
+    counts = Tests(collected=40, selected=33, passed=31, skipped=2)
+    passed = report(verdict=Verdict.PASSED, findings=(), next=None, recommendation=None, tests=counts)
     assert lines(passed) == ["safety gate: PASSED  31 of 33 gate tests in 4.2 s; 2 skipped"]
     watched = lines(structs.replace(passed, findings=(SLIP,)))
     assert watched[0].startswith("safety gate: PASSED")
@@ -296,3 +297,19 @@ def test_markdown_of_a_pass_is_short() -> None:
     )
     assert "|" not in text
     assert "no commit on no branch with uncommitted changes" in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_long_texts_are_folded_at_any_width(width: int) -> None:
+    """Only what is there to be copied may be longer than the line: a test's name, and the next command."""
+    long = "word " * 40
+    obstacle = Obstacle(reason=Reason.NARROWED, detail=long)
+    found = structs.replace(GOLDEN, reason=long, tests=())
+    shown = lines(report(findings=(found,), obstacles=(obstacle,), notes=(long,), not_passed=()), width)
+    assert all(len(line) <= max(width, 51) for line in shown if not line.startswith("next"))
+
+
+def test_a_pass_says_what_failed_and_was_let_through() -> None:
+    """A row with a threshold lets some failures through; nobody should think that there were none."""
+    passed = report(verdict=Verdict.PASSED, findings=(), tests=Tests(passed=2, failed=1))
+    assert lines(passed)[0].endswith("; 1 failed, which the matrix lets through")
