@@ -65,6 +65,11 @@ class Gated(NamedTuple):
         return {obstacle["reason"]: obstacle["tests"] for obstacle in self.report["obstacles"]}
 
     @property
+    def words(self) -> str:
+        """Give the text without its line ends: long lines are folded wherever they are too long."""
+        return " ".join(self.text.split())
+
+    @property
     def counts(self) -> dict[str, int]:
         """Give the counts that are not zero, of all gate tests together."""
         skip = ("groups", "collected", "selected")

@@ -32,8 +32,13 @@ class Chronicle:
         except GitError as error:
             self.trouble = f"no journal is kept of this session: {error}"
             return
-        self.crashes = find_interrupted(self.place)
+        self.crashes = [crash for crash in find_interrupted(self.place) if self._was_here(crash)]
         self.journal = Journal.open(self.place, subject, policy=policy, root=_below(top, root))
+
+    def _was_here(self, crash: Session) -> bool:
+        """Whether a session died in this work tree; those of linked ones are told of there."""
+        place, opening = self.place, crash.opening
+        return place is not None and (opening is None or opening.worktree == place.worktree)
 
     def expect(self, tests: Iterable[str]) -> None:
         """Name the tests that must be decided."""

@@ -18,7 +18,7 @@ from pytest_rollback.policy.criteria import duration
 from pytest_rollback.policy.rules import Group, Policy
 from pytest_rollback.session.select import Marks
 
-SHORTEST = 0.001
+SHORTEST = 0.1  # so that a test which still gets its turn has one
 
 
 class Limits:
@@ -49,8 +49,8 @@ class Limits:
     def limit_rest(self, item: pytest.Item, marks: Marks) -> None:
         """Give a test no more than what is left of its groups' time."""
         rests = [group.whole_s - self.spent(group) for group in self._groups(marks) if group.whole_s is not None]
-        if not rests or not self.enforced:
-            return
+        if not rests or not self.enforced or self.why_withheld(marks):
+            return  # a timer on a test that is withheld would go off in the middle of pytest's own work
         rest = max(min(rests), SHORTEST)
         own = item.get_closest_marker("timeout")
         if (self.of_session if own is None else _seconds(own)) > rest:

@@ -44,10 +44,9 @@ def test_the_next_session_names_the_test_that_was_in_flight(
     after = gate(HOLDS)
     assert after.status == 0
     assert (
-        "note      an earlier session never ended: 1 of 2 gate tests decided; in flight: test_it.py::test_it"
-        in after.text
+        "note an earlier session never ended: 1 of 2 gate tests decided; in flight: test_it.py::test_it" in after.words
     )
-    assert "never ended" not in gate(HOLDS).text
+    assert "never ended" not in gate(HOLDS).words
     assert main(["status"]) == 0
     assert repository.git("status", "--porcelain", "--untracked-files=no") == ""
 
@@ -64,7 +63,21 @@ def test_under_workers_the_controller_keeps_the_journal(gate: RunGate, repositor
     time.sleep(0.5)  # the word of the worker is on its way to the controller
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(timeout=60)
-    assert "in flight: test_it.py::test_it" in gate(HOLDS).text
+    assert "in flight: test_it.py::test_it" in gate(HOLDS).words
+
+
+def test_a_crash_is_told_where_it_happened(
+    gate: RunGate, repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A gate in a linked work tree has no use for it, and must not take it away from those who have."""
+    repository.commit(test_it_py="import pytest\n" + HOLDS)
+    repository.git("worktree", "add", "--quiet", str(tmp_path / "linked"))
+    gate("import os\n@pytest.mark.golden_path\ndef test_it(): os._exit(1)\n", process=True)
+    monkeypatch.chdir(tmp_path / "linked")
+    command = [sys.executable, "-m", "pytest", "--safety-gate", "-pno:asyncio"]
+    assert "never ended" not in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    monkeypatch.chdir(repository.path)
+    assert "an earlier session never ended" in gate(HOLDS).words
 
 
 def test_a_verdict_is_on_record(gate: RunGate, repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,7 +93,7 @@ def test_a_usage_error_is_no_crash(gate: RunGate, repository: Repository) -> Non
     assert repository.path.exists()
     assert gate(HOLDS, "no_such_file.py").status == 4
     assert gate(HOLDS, "--gate-shard=9").status == 4
-    assert "never ended" not in gate(HOLDS).text
+    assert "never ended" not in gate(HOLDS).words
 
 
 def test_a_journal_that_can_not_be_kept_is_said_and_blocks_nothing(gate: RunGate, repository: Repository) -> None:
@@ -88,7 +101,7 @@ def test_a_journal_that_can_not_be_kept_is_said_and_blocks_nothing(gate: RunGate
     (repository.path / ".git" / "pytest-rollback").write_text("a file in the way")
     gated = gate(HOLDS)
     assert gated.status == 0
-    assert "note      no journal is kept of this session" in gated.text
+    assert "note no journal is kept of this session" in gated.words
 
 
 @pytest.mark.parametrize("arguments", [[], ["-W", "error"]], ids=["as it is", "warnings are errors"])

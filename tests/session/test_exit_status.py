@@ -21,7 +21,7 @@ def test_no_gate_test_at_all_is_5_and_says_how_to_mark_one(gate: RunGate) -> Non
     gated = gate("def test_it(): pass\n")
     assert gated.status == 5
     assert gated.report["verdict"] == "inconclusive"
-    assert "mark one test with @pytest.mark.golden_path" in gated.text
+    assert "mark one test with @pytest.mark.golden_path" in gated.words
 
 
 def test_an_empty_project_is_5(gate: RunGate) -> None:
@@ -82,7 +82,7 @@ def test_an_exit_of_another_plugin_at_the_end_is_said(gate: RunGate, pytester: p
     pytester.makeconftest("import pytest\ndef pytest_sessionfinish(): pytest.exit('done', returncode=0)\n")
     gated = gate(HOLDS)
     assert gated.status == 81
-    assert "ended by pytest.exit: done" in gated.text
+    assert "ended by pytest.exit: done" in gated.words
 
 
 def test_a_plugin_that_breaks_at_the_end_does_not_pass(gate: RunGate, pytester: pytest.Pytester) -> None:
@@ -221,7 +221,7 @@ def test_a_conftest_that_ends_the_process_does_not_pass(gate: RunGate, pytester:
     pytester.makeconftest(f"import sys\n{end}\n")
     gated = gate(HOLDS, process=True)
     assert gated.status == 4
-    assert "conftest.py: ended the process" in gated.text
+    assert "conftest.py: ended the process" in gated.words
 
 
 def test_an_exit_of_the_process_in_a_test_is_not_0(gate: RunGate) -> None:
@@ -277,4 +277,4 @@ def test_an_error_of_the_gate_itself_is_no_pass(gate: RunGate, monkeypatch: pyte
     monkeypatch.setattr("pytest_rollback.session.gate.report_on", broken)
     gated = gate(HOLDS)
     assert gated.status == 81
-    assert "an error of the gate itself: RuntimeError: ours" in gated.text
+    assert "an error of the gate itself: RuntimeError: ours" in gated.words

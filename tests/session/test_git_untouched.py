@@ -47,8 +47,8 @@ def test_on_a_live_branch_deadlines_run(gate: RunGate, repository: Repository) -
     assert (finding["level"], finding["deadline_s"]) == ("commit", 300.0)
     assert gated.report["subject"] | {"commit": commit, "branch": "main", "live": True} == gated.report["subject"]
     assert gated.report["recommendation"]["respond_by"] is not None
-    assert "roll back within 5 min, by " in gated.text
-    assert "call      tier 1, technical lead; answers within 15 min" in gated.text
+    assert "roll back within 5 min, by " in gated.words
+    assert "call tier 1, technical lead; answers within 15 min" in gated.words
 
 
 def test_elsewhere_no_deadline_runs(gate: RunGate, repository: Repository) -> None:

@@ -78,7 +78,7 @@ def test_a_wrong_row_of_others_is_a_usage_error(
     pytester.makeconftest(f"def pytest_rollback_triggers(): return {given}\n")
     gated = gate(HOLDS)
     assert gated.status == 4
-    assert "pytest_rollback_triggers: " in gated.text
+    assert "pytest_rollback_triggers: " in gated.words
     assert complaint in gated.text
 
 
@@ -112,7 +112,7 @@ def test_a_listener_that_breaks_is_said_and_lets_nothing_through(gate: RunGate, 
     pytester.makeconftest("def pytest_rollback_verdict(): raise OSError('no network')\n")
     gated = gate(HOLDS)
     assert gated.report["reason"] == "not told"
-    assert "pytest_rollback_verdict failed: OSError: no network" in gated.text
+    assert "pytest_rollback_verdict failed: OSError: no network" in gated.words
     assert gated.status == 81
 
 

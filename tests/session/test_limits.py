@@ -63,7 +63,7 @@ def test_without_pytest_timeout_limits_are_judged_afterwards(gate: RunGate, pyte
     assert gated.status == 80
     assert gated.counts == {"failed": 1, "not_run": 1}
     assert "limit 20 ms" in gated.report["not_passed"][0]["message"]
-    assert "pytest-timeout is turned off" in gated.text
+    assert "pytest-timeout is turned off" in gated.words
 
 
 def test_fail_fast_withholds_the_rest_of_its_group(gate: RunGate, pytester: pytest.Pytester) -> None:

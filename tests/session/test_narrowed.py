@@ -94,7 +94,7 @@ def test_a_plugin_that_leaves_files_uncollected_narrows(gate: RunGate, pytester:
     pytester.syspathinsert()
     gated = gate(TWO, "-p", "chooser")
     assert gated.status == 81
-    assert "the plugin chooser" in gated.text
+    assert "the plugin chooser" in gated.words
 
 
 def test_a_hook_that_drops_tests_without_a_word_narrows(gate: RunGate, pytester: pytest.Pytester) -> None:
@@ -173,7 +173,7 @@ def test_a_marked_class_that_is_not_collected_narrows(gate: RunGate) -> None:
     code = "@pytest.mark.isolation\nclass TestIt:\n    def __init__(self): pass\n    def test_it(self): assert 0\n"
     gated = gate(TWO + code, "-Wdefault")
     assert gated.status == 81
-    assert "narrowed by a class that is not collected" in gated.text
+    assert "narrowed by a class that is not collected" in gated.words
 
 
 def test_a_module_that_skips_itself_is_said_even_where_it_names_no_group(
@@ -183,7 +183,7 @@ def test_a_module_that_skips_itself_is_said_even_where_it_names_no_group(
     pytester.makepyfile(test_away="import pytest\npytest.importorskip('no_such_module')\n")
     gated = gate(TWO)
     assert gated.status == 0
-    assert "note      test_away.py skipped itself, so whether it holds gate tests is not known" in gated.text
+    assert "note test_away.py skipped itself, so whether it holds gate tests is not known" in gated.words
 
 
 def test_two_tests_of_one_name_are_no_pass(gate: RunGate, pytester: pytest.Pytester) -> None:
@@ -199,7 +199,7 @@ def test_two_tests_of_one_name_are_no_pass(gate: RunGate, pytester: pytest.Pytes
     pytester.makefile(".items", it="")
     gated = gate(TWO)
     assert gated.status == 80
-    assert "share their name" in gated.text
+    assert "share their name" in gated.words
 
 
 def test_asserts_that_do_not_assert_narrow(gate: RunGate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +207,7 @@ def test_asserts_that_do_not_assert_narrow(gate: RunGate, monkeypatch: pytest.Mo
     monkeypatch.setenv("PYTHONOPTIMIZE", "1")
     gated = gate("@pytest.mark.golden_path\ndef test_it(): assert 0\n", "--assert=plain", process=True)
     assert gated.status == 81
-    assert "no assert asserts" in gated.text
+    assert "no assert asserts" in gated.words
 
 
 def test_an_empty_policy_path_is_a_usage_error(gate: RunGate) -> None:

@@ -50,7 +50,7 @@ def test_plugins_may_be_turned_off_and_named_one_by_one(gate: RunGate, monkeypat
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     gated = gate(HOLDS + FAILS, "-p", "pytest_rollback.plugin", process=True)
     assert gated.status == 80
-    assert "pytest-timeout is turned off" in gated.text
+    assert "pytest-timeout is turned off" in gated.words
 
 
 def test_a_demand_of_coverage_keeps_its_status(gate: RunGate) -> None:
@@ -151,4 +151,4 @@ def test_a_marker_of_our_name_with_other_arguments_is_told_so(gate: RunGate) -> 
     """A project's own `isolation(level=...)` must not silently be read as labels."""
     gated = gate(HOLDS + "@pytest.mark.isolation(level='db')\ndef test_it(): pass\n")
     assert gated.status == 4
-    assert "takes labels only, not level='db'" in gated.text
+    assert "takes labels only, not level='db'" in gated.words

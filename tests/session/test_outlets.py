@@ -124,8 +124,8 @@ def test_it():
     gated = gate(code, "--gate-report=guide.md", "--gate-report=pipe.json")
     assert gated.status != 0
     assert "error     --gate-report " in gated.text
-    assert "guide.md: stands there already and is no gate report" in gated.text
-    assert "pipe.json: is no regular file" in gated.text
+    assert "guide.md: stands there already and is no gate report" in gated.words
+    assert "pipe.json: is no regular file" in gated.words
     assert (pytester.path / "guide.md").read_text() == GUIDE
     assert (pytester.path / "pipe.json").is_fifo()
     assert not list(pytester.path.glob(".*.[0-9]*"))

@@ -88,7 +88,7 @@ def test_a_part_says_that_it_is_one(gate: RunGate) -> None:
     """Its pass is its own; a reader must not take it for the whole."""
     gated = gate(SUITE.format("pass"), "--gate-shard=1/2")
     assert gated.status == 0
-    assert "part 1 of 2, which says nothing of the others" in gated.text
+    assert "part 1 of 2, which says nothing of the others" in gated.words
 
 
 def test_a_part_that_fails_blocks_by_itself(gate: RunGate) -> None:
@@ -101,7 +101,7 @@ def test_a_part_without_a_test_is_no_pass(gate: RunGate) -> None:
     """More parts than tests: somebody looked at nothing."""
     gated = gate("@pytest.mark.golden_path\ndef test_it(): pass\n", "--gate-shard=2/2")
     assert gated.status == 5
-    assert "no gate test fell into this part" in gated.text
+    assert "no gate test fell into this part" in gated.words
 
 
 def test_parts_work_under_workers_and_for_whole_suites(gate: RunGate, capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,7 +109,7 @@ def test_workers_that_die_before_they_collect_pass_nothing(gate: RunGate, pytest
     gated = gate(HOLDS, "-n2", "--max-worker-restart=0", process=True)
     assert gated.status in (3, 81)
     assert gated.report["verdict"] == "inconclusive"
-    assert "0 of 2 workers told what they collected" in gated.text
+    assert "0 of 2 workers told what they collected" in gated.words
 
 
 def test_collections_that_differ_pass_nothing(gate: RunGate, pytester: pytest.Pytester) -> None:
@@ -190,7 +190,7 @@ def test_limits_hold_in_workers(gate: RunGate, pytester: pytest.Pytester) -> Non
     gated = gate(code, "-n2")
     assert gated.status == 80
     assert gated.counts == {"failed": 2, "not_run": 2}
-    assert "golden_path used up its 2 s" in gated.text
+    assert "golden_path used up its 2 s" in gated.words
 
 
 def test_marker_errors_of_workers_are_usage_errors_here_too(gate: RunGate) -> None:
@@ -204,7 +204,7 @@ def test_dist_each_is_refused(gate: RunGate) -> None:
     """Two environments have two verdicts."""
     gated = gate(HOLDS, "--dist=each", "--tx=2*popen")
     assert gated.status == 4
-    assert "one environment at a time" in gated.text
+    assert "one environment at a time" in gated.words
 
 
 @pytest.mark.parametrize("arguments", [["-p", "no:xdist"], ["-n0"], ["-n2", "--maxprocesses=1"]])
