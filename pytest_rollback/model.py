@@ -110,14 +110,18 @@ class Reason(str, Enum):
     HELD = "held"
 
 
-class Mark(Struct, frozen=True):
+# There is one of these for each test, none is ever part of a cycle, and a collector that walks all of them costs a
+# large suite more than the gate itself does: hence gc=False.
+
+
+class Mark(Struct, frozen=True, gc=False):
     """One gate marker on a test: its group, and the labels inside it."""
 
     group: str
     labels: tuple[str, ...] = ()
 
 
-class TestResult(Struct, frozen=True, kw_only=True):
+class TestResult(Struct, frozen=True, kw_only=True, gc=False):
     """What one test did. `marks` is empty for a test outside the gate."""
 
     __test__ = False

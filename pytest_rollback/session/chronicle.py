@@ -40,6 +40,11 @@ class Chronicle:
         place, opening = self.place, crash.opening
         return place is not None and (opening is None or opening.worktree == place.worktree)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether there is a journal."""
+        return self.place is not None
+
     def expect(self, tests: Iterable[str]) -> None:
         """Name the tests that must be decided."""
         self.journal.expect(tests)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import pytest
+from msgspec import Struct
 
 from pytest_rollback.judge.text import readable as readable  # noqa: PLC0414 (those who name tests take it from here)
 from pytest_rollback.model import Outcome, TestResult
@@ -18,17 +19,16 @@ TOLD = 400
 PLAIN_ANCESTORS = frozenset({object, BaseException, Exception})
 
 
-class Seen:
+class Seen(Struct, gc=False):
     """What was seen of one test so far."""
 
-    __slots__ = ("duration", "exceptions", "finished", "message", "ran", "reran", "worst")
-
-    def __init__(self) -> None:
-        self.worst: Outcome | None = None
-        self.ran = self.reran = self.finished = False
-        self.duration = 0.0
-        self.message = ""
-        self.exceptions: tuple[str, ...] = ()
+    worst: Outcome | None = None
+    ran: bool = False
+    reran: bool = False
+    finished: bool = False
+    duration: float = 0.0
+    message: str = ""
+    exceptions: tuple[str, ...] = ()
 
     def add(self, outcome: Outcome, report: pytest.TestReport) -> None:
         """Note an outcome; the worse of two stays, with its message."""
@@ -62,7 +62,8 @@ class Observer:
 
     def start(self, test: str) -> None:
         """Note that a test began."""
-        self.seen.setdefault(test, Seen())
+        if test not in self.seen:
+            self.seen[test] = Seen()
 
     def report(self, report: pytest.TestReport) -> None:
         """Fold one report into what is known of its test."""

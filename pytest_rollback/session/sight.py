@@ -45,6 +45,7 @@ class Sight:
         self.problems: list[str] = []
         self.left_out: set[str] = set()
         self.doubles: set[str] = set()
+        self.is_kept = True  # whether anybody keeps a clock or a journal of what the tests do
         self.elsewhere: set[str] = set()
         self.ignored_by: dict[str, list[str]] = {}
 
@@ -64,6 +65,7 @@ class Sight:
         wanted = here & self.all_parts()
         self.left_out = wanted - set(running)
         self.chronicle.expect(wanted - self.left_out)
+        self.is_kept = self.chronicle.is_kept or self.limits.are_on(self.marks[test] for test in wanted)
 
     def refuse_wrong_markers(self) -> None:
         """Refuse to judge by markers that say something other than they seem to."""
@@ -73,14 +75,15 @@ class Sight:
     def start(self, test: str) -> None:
         """Note that a test began."""
         self.observer.start(test)
-        self.chronicle.start(test)
+        if self.chronicle.is_kept:
+            self.chronicle.start(test)
 
     def hear(self, report: pytest.TestReport) -> None:
         """Fold a report into what is known of its test; at its end, add its time to its groups' clocks."""
         if report.outcome == "failed" and (names := self.exceptions.pop((report.nodeid, report.when), None)):
             vars(report)[EXCEPTIONS] = names  # so that it travels with the report, where this is a worker
         self.observer.report(report)
-        if report.when in ("setup", "call") or isinstance(report, pytest.SubtestReport):
+        if report.when in ("setup", "call") or not self.is_kept or isinstance(report, pytest.SubtestReport):
             return
         result = self.observer.result(report.nodeid, self.marks.get(report.nodeid, ()))
         worker: str = getattr(report, "worker_id", "")
