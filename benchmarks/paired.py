@@ -76,4 +76,4 @@ def compare(
 
 def row(what: str, value: str, goal: str) -> None:
     """Print one line of the table."""
-    print(f"{what:<72}{value:<34}{goal}")
+    print(f"{what:<80}{value:<26}{goal}")
