@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 from _pytest.mark.structures import Mark as PytestMark
 
@@ -104,14 +105,7 @@ class Limits:
         if not limits or result.test in self.own or result.duration_s <= min(limits):
             return result
         message = f"took {duration(round(result.duration_s, 3))}, limit {duration(min(limits))}"
-        return TestResult(
-            test=result.test,
-            outcome=Outcome.TIMED_OUT,
-            marks=result.marks,
-            duration_s=result.duration_s,
-            message=message,
-            exceptions=result.exceptions,
-        )
+        return msgspec.structs.replace(result, outcome=Outcome.TIMED_OUT, message=message)
 
     def signals(self) -> list[Signal]:
         """Say which groups ran out of time."""

@@ -72,7 +72,7 @@ class Selection:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note which gate tests are not going to run. A wrong marker ends the session here, and a worker's there."""
         self.sight.settle({item.nodeid for item in session.items})
-        if self.sight.limits.are_on(self.sight.marks.get(item.nodeid, ()) for item in session.items):
+        if self.sight.is_timed:
             session.config.pluginmanager.register(Clocks(self.sight), CLOCKS_NAME)
         if self.is_alone:
             self.sight.refuse_wrong_markers()

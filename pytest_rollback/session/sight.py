@@ -45,6 +45,7 @@ class Sight:
         self.problems: list[str] = []
         self.left_out: set[str] = set()
         self.doubles: set[str] = set()
+        self.is_timed = True  # whether any of the tests has a clock to keep
         self.is_kept = True  # whether anybody keeps a clock or a journal of what the tests do
         self.elsewhere: set[str] = set()
         self.ignored_by: dict[str, list[str]] = {}
@@ -65,7 +66,8 @@ class Sight:
         wanted = here & self.all_parts()
         self.left_out = wanted - set(running)
         self.chronicle.expect(wanted - self.left_out)
-        self.is_kept = self.chronicle.is_kept or self.limits.are_on(self.marks[test] for test in wanted)
+        self.is_timed = self.limits.are_on(self.marks[test] for test in wanted)
+        self.is_kept = self.chronicle.is_kept or self.is_timed
 
     def refuse_wrong_markers(self) -> None:
         """Refuse to judge by markers that say something other than they seem to."""
@@ -80,7 +82,7 @@ class Sight:
 
     def hear(self, report: pytest.TestReport) -> None:
         """Fold a report into what is known of its test; at its end, add its time to its groups' clocks."""
-        if report.outcome == "failed" and (names := self.exceptions.pop((report.nodeid, report.when), None)):
+        if self.exceptions and (names := self.exceptions.pop((report.nodeid, report.when), None)):
             vars(report)[EXCEPTIONS] = names  # so that it travels with the report, where this is a worker
         self.observer.report(report)
         if report.when in ("setup", "call") or not self.is_kept or isinstance(report, pytest.SubtestReport):
