@@ -57,6 +57,7 @@ class Outcome(str, Enum):
     NOT_STARTED = "not started"
     WITHHELD = "withheld"
     LEFT_OUT = "left out"
+    LEFT_TO_CI = "left to CI"
     SKIPPED = "skipped"
     XFAILED = "xfailed"
     FLAKY = "passed after a rerun"
@@ -93,6 +94,8 @@ class Reason(str, Enum):
     UNTOLD = "not told"
     PARTS = "parts"
     INTERRUPTED = "interrupted"
+    WRONG_TREE = "wrong tree"
+    TREE_MOVED = "tree moved"
     USAGE = "usage error"
     COLLECT_ONLY = "collect only"
     NARROWED = "narrowed"
@@ -238,8 +241,9 @@ class Subject(Struct, frozen=True, kw_only=True):
     commit: str | None = None
     branch: str | None = None
     live: bool = False
-    keyed: bool = False
+    keyed: Annotated[bool, Meta(description="the commit that follows can find this verdict by its tree")] = False
     uncommitted: bool = False
+    unkeyed: Annotated[tuple[str, ...], Meta(description="what was judged and is not in the tree, by name")] = ()
 
 
 class PolicyUsed(Struct, frozen=True, kw_only=True):
@@ -262,6 +266,35 @@ class Base(Struct, frozen=True, kw_only=True):
 
     commit: str | None
     how: str
+    tree: str | None = None
+
+
+class LossKind(str, Enum):
+    """In which way a change demands less than the trusted base does; the word before the colon of a loss's name."""
+
+    GONE = "gone"
+    UNMARKED = "unmarked"
+    SKIPPED = "skipped"
+    XFAILED = "xfailed"
+    LIMIT = "limit"
+    SETTING = "setting"
+    POLICY = "policy"
+    PROTECTED = "protected"
+    MACHINE = "machine"
+
+
+class Loss(Struct, frozen=True, kw_only=True):
+    """One thing that the trusted base demands and the change does not. `name` is what an approval names.
+
+    `gone:tests/test_a.py::test_x`, `policy:triggers.golden-path.action`, `protected:schema/user.json`.
+    """
+
+    name: str
+    kind: LossKind
+    what: Annotated[str, Meta(description="the test, the policy's key, the file or the commit")]
+    was: str
+    now: str
+    approved: Annotated[str | None, Meta(description="who let it pass, and why; null where nobody has")] = None
 
 
 class Diagnosis(Struct, frozen=True, kw_only=True):
@@ -357,12 +390,14 @@ class Report(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     obstacles: tuple[Obstacle, ...]
     not_passed: tuple[NotPassed, ...]
+    losses: Annotated[tuple[Loss, ...], Meta(description="what the trusted base demands and this does not")] = ()
     measurements: tuple[Judged, ...]
     diagnosis: Diagnosis | None = None
     culprit: Culprit | None = None
     recommendation: Recommendation | None = None
     call: Contact | None = None
     part: Part | None = None
+    stands_on: Annotated[str | None, Meta(description="the event whose verdict was used again; nothing was run")] = None
     health: Health | None = None
     notes: tuple[str, ...] = ()
     next: Annotated[str | None, Meta(description="the one command to run next")] = None

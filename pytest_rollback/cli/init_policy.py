@@ -12,7 +12,7 @@ from pytest_rollback.cli.init_files import Change
 from pytest_rollback.cli.init_survey import BOM, parse_toml, read_file, read_toml
 from pytest_rollback.policy.check import PREFIX
 from pytest_rollback.policy.load import OWN_FILE, SHARED_FILE
-from pytest_rollback.repo.plumbing import Head
+from pytest_rollback.repo.look import Head
 
 # What is suggested for a group: how long a test of it may take, how long all of it, and where it runs.
 QUICK = ("10 s", "1 min", "commit")

@@ -14,7 +14,8 @@ from typing import Any
 from msgspec import Struct
 
 from pytest_rollback.cli import CommandError
-from pytest_rollback.repo.plumbing import GitError, Head, look
+from pytest_rollback.repo.look import Head, look
+from pytest_rollback.repo.plumbing import GitError
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -21,7 +21,8 @@ from pytest_rollback.judge.text import readable
 from pytest_rollback.model import Verdict
 from pytest_rollback.repo.crashes import Session, find_interrupted, find_last, find_running, find_told
 from pytest_rollback.repo.journal import Place, find_place
-from pytest_rollback.repo.plumbing import GitError, Head, anchored, look, strip
+from pytest_rollback.repo.look import Head, look
+from pytest_rollback.repo.plumbing import GitError, anchored, strip
 from pytest_rollback.show.words import STEPS, cut
 
 SCHEMA = 1

@@ -63,6 +63,7 @@ OF_OUTCOME = {
     Outcome.NOT_STARTED: Standing.INCONCLUSIVE,
     Outcome.WITHHELD: Standing.INCONCLUSIVE,
     Outcome.LEFT_OUT: Standing.INCONCLUSIVE,
+    Outcome.LEFT_TO_CI: Standing.HOLDS,
     Outcome.SKIPPED: Standing.HOLDS,
     Outcome.XFAILED: Standing.HOLDS,
     Outcome.FLAKY: Standing.HOLDS,
@@ -160,6 +161,10 @@ def _undecided(evidence: Evidence, policy: Policy) -> Iterable[Obstacle]:
 
 def _nothing_passed(evidence: Evidence, policy: Policy) -> Iterable[Obstacle]:
     """A group of which something was skipped and nothing passed has shown nothing; nor has an empty required one."""
+    in_gate = [result for result in evidence.tests if result.marks]
+    if in_gate and all(result.outcome is Outcome.LEFT_TO_CI for result in in_gate):
+        detail = f"all {len(in_gate)} gate tests are left to CI, so nothing was judged here"
+        yield Obstacle(reason=Reason.NOTHING_PASSED, detail=detail, tests=tuple(result.test for result in in_gate))
     required = {group.name: group.required for group in policy.groups}
     groups = by_group(evidence.tests)
     for name in dict.fromkeys((*required, *groups)):
@@ -168,7 +173,7 @@ def _nothing_passed(evidence: Evidence, policy: Policy) -> Iterable[Obstacle]:
         if seen & UNPROVEN and not seen & HOLDING:
             detail = f"0 of {len(results)} {name} tests passed"
             yield Obstacle(reason=Reason.NOTHING_PASSED, detail=detail, tests=tuple(result.test for result in results))
-        elif not results and required[name]:
+        elif not results and required.get(name):
             detail = f"no test is marked {name}, and the policy requires that group"
             yield Obstacle(reason=Reason.NOTHING_PASSED, detail=detail)
 

@@ -46,14 +46,15 @@ def by_group(results: Iterable[TestResult]) -> dict[str, list[TestResult]]:
 
 
 def count(results: list[TestResult]) -> Counts:
-    """Count some tests. What was found but left out of the run is collected and not selected."""
+    """Count some tests. What was found but left out of the run, or left to CI, is collected and not selected."""
     times = Counter(result.outcome for result in results)
     return Counts(
         collected=len(results),
-        selected=len(results) - times[Outcome.LEFT_OUT],
+        selected=len(results) - times[Outcome.LEFT_OUT] - times[Outcome.LEFT_TO_CI],
         passed=sum(times[outcome] for outcome in HOLDING),
         failed=sum(times[outcome] for outcome in FAILED),
         skipped=sum(times[outcome] for outcome in UNPROVEN),
         errors=times[Outcome.ERROR],
         not_run=sum(times[outcome] for outcome in NOT_RUN),
+        left_to_ci=times[Outcome.LEFT_TO_CI],
     )

@@ -11,8 +11,6 @@ import subprocess
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
-from msgspec import Struct
-
 # What `git rev-parse --local-env-vars` lists, and the prefix that a hook of a linked work tree gets.
 LOCAL_VARIABLES = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -49,17 +47,11 @@ SECONDS = 20
 
 
 class GitError(Exception):
-    """Git could not answer; says which command, and what git said."""
+    """Git could not answer; says which command, and what git said. `status` is git's own, where it ended by itself."""
 
-
-class Head(Struct, frozen=True, kw_only=True):
-    """Where a work tree stands."""
-
-    top: Path
-    commit: str | None
-    branch: str | None
-    default_branch: str | None
-    uncommitted: bool
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 def strip(environment: MutableMapping[str, str]) -> dict[str, str]:
@@ -68,8 +60,17 @@ def strip(environment: MutableMapping[str, str]) -> dict[str, str]:
 
 
 def anchored(taken: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Make the paths among git's variables absolute: a hook gets them relative to where git started it."""
-    return {name: str(folder / value) if name in PATHS else value for name, value in taken.items()}
+    """Make the paths among git's variables absolute.
+
+    Git starts a hook at the top of the work tree and gives paths relative to that. A hook may change folder before it
+    comes here, so a path that does not exist below `folder` is looked for further up.
+    """
+    return {name: str(_anchor(value, folder)) if name in PATHS else value for name, value in taken.items()}
+
+
+def _anchor(value: str, folder: Path) -> Path:
+    places = (place / value for place in (folder, *folder.parents))
+    return next((place for place in places if place.exists()), folder / value)
 
 
 def git(*arguments: str, cwd: Path, extra: Mapping[str, str] | None = None) -> str:
@@ -77,29 +78,44 @@ def git(*arguments: str, cwd: Path, extra: Mapping[str, str] | None = None) -> s
 
     Of git's own variables it sees those in `extra` alone, whatever this process has inherited.
     """
+    return os.fsdecode(call(*arguments, cwd=cwd, extra=extra))
+
+
+def call(
+    *arguments: str,
+    cwd: Path,
+    extra: Mapping[str, str] | None = None,
+    feed: bytes = b"",
+    seconds: float = SECONDS,
+) -> bytes:
+    """Run git as `git` does, with bytes in and out: blobs and names are whatever people made them."""
     env = {name: value for name, value in os.environ.items() if name not in LOCAL_VARIABLES}
-    env |= {**(extra or {}), "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    env |= {"GIT_TERMINAL_PROMPT": "0", **(extra or {}), "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
         done = subprocess.run(
             ["git", *arguments],
             cwd=cwd,
             env=env,
-            stdin=subprocess.DEVNULL,
+            input=feed,
             capture_output=True,
             check=True,
-            timeout=SECONDS,
+            timeout=seconds,
         )
     except FileNotFoundError as error:
-        msg = "git is not installed, or not on PATH"
+        gone = not cwd.is_dir()
+        msg = f"the folder {cwd} is not there" if gone else "git is not installed, or not on PATH"
         raise GitError(msg) from error
     except subprocess.CalledProcessError as error:
         said = os.fsdecode(error.stderr).strip().splitlines() or ["no word"]
         msg = f"git {arguments[0]}: {said[0]}"
-        raise GitError(msg) from error
+        raise GitError(msg, error.returncode) from error
     except subprocess.TimeoutExpired as error:
-        msg = f"git {arguments[0]}: no answer in {SECONDS} s"
+        msg = f"git {arguments[0]}: no answer in {seconds:g} s"
         raise GitError(msg) from error
-    return os.fsdecode(done.stdout)
+    except OSError as error:
+        msg = f"git {arguments[0]}: {error.strerror}"
+        raise GitError(msg) from error
+    return done.stdout
 
 
 def find_top(folder: Path, extra: Mapping[str, str] | None = None) -> Path | None:
@@ -110,31 +126,3 @@ def find_top(folder: Path, extra: Mapping[str, str] | None = None) -> Path | Non
         if any(says in str(error) for says in NO_WORK_TREE):
             return None
         raise
-
-
-def look(folder: Path, extra: Mapping[str, str] | None = None) -> Head | None:
-    """Look once where the work tree around a folder stands; None where there is none."""
-    top = find_top(folder) or (find_top(folder, extra) if extra else None)
-    if top is None:
-        return None
-    status = git("status", "--porcelain=v2", "--branch", "--untracked-files=no", cwd=top, extra=extra).splitlines()
-    said = dict(line[len("# branch.") :].split(" ", 1) for line in status if line.startswith("# branch."))
-    branch = said.get("head")
-    commit = said.get("oid")
-    unborn = commit == "(initial)"
-    return Head(
-        top=top,
-        commit=None if unborn else commit,
-        branch=None if branch == "(detached)" else branch,
-        default_branch=_default_branch(top, extra),
-        uncommitted=unborn or any(not line.startswith("#") for line in status),
-    )
-
-
-def _default_branch(top: Path, extra: Mapping[str, str] | None) -> str | None:
-    """Name the branch that the remote calls its own, without its remote."""
-    try:
-        name = git("symbolic-ref", "--quiet", "refs/remotes/origin/HEAD", cwd=top, extra=extra)
-    except GitError:
-        return None
-    return name.strip().removeprefix("refs/remotes/origin/")

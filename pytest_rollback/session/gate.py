@@ -16,7 +16,8 @@ from pytest_rollback.judge.report import Facts, report_on
 from pytest_rollback.judge.status import INCONCLUSIVE
 from pytest_rollback.model import Mark, Obstacle, Outcome, Part, Reason, Signal, TestResult, Verdict
 from pytest_rollback.policy.rules import Policy
-from pytest_rollback.repo.plumbing import Head, anchored
+from pytest_rollback.repo.look import Head
+from pytest_rollback.repo.plumbing import anchored
 from pytest_rollback.session.evidence import collect_evidence
 from pytest_rollback.session.exits import EXITS
 from pytest_rollback.session.narrow import narrowings

@@ -9,7 +9,8 @@ import pytest
 from pytest_rollback.policy.load import find_policy, load_policy
 from pytest_rollback.policy.problems import PolicyError
 from pytest_rollback.policy.rules import Policy
-from pytest_rollback.repo.plumbing import GitError, anchored, look, strip
+from pytest_rollback.repo.look import look
+from pytest_rollback.repo.plumbing import GitError, anchored, strip
 from pytest_rollback.session.evidence import extra_rows
 from pytest_rollback.session.gate import Gate
 from pytest_rollback.session.hearing import Hearing

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from pytest_rollback.model import Environment, Subject
 from pytest_rollback.policy.rules import Policy
-from pytest_rollback.repo.plumbing import Head
+from pytest_rollback.repo.look import Head
 
 INSTALLED = (".dist-info", ".egg-info")
 

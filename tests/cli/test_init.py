@@ -15,7 +15,7 @@ from pytest_rollback.cli import CommandError
 from pytest_rollback.cli.init_files import Change, write
 from pytest_rollback.cli.init_policy import render_policy
 from pytest_rollback.policy.load import find_policy, load_policy
-from pytest_rollback.repo.plumbing import Head
+from pytest_rollback.repo.look import Head
 
 PROJECT = '[project]\nname = "café"  # kept\n\n[tool.pytest.ini_options]\ntestpaths = ["tests"]\n'
 OFFERED = re.compile(r"^# (\[.*\]|\w+ = .*)$", re.MULTILINE)
@@ -103,7 +103,7 @@ def test_a_branch_that_no_remote_vouches_for_is_only_offered(init: Init, reposit
 
 def test_a_branch_whose_name_is_no_text_is_not_offered() -> None:
     """Git takes any bytes for a name; TOML does not."""
-    head = Head(top=Path(), commit=None, branch="\udcff", default_branch=None, uncommitted=True)
+    head = Head(top=Path(), common=Path(), own=Path(), commit=None, branch="\udcff", default_branch=None, uncommitted=True)
     assert "origin/main" in render_policy(head, [], shared=False)
 
 

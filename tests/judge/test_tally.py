@@ -24,12 +24,14 @@ COLUMN = {
     Outcome.NOT_STARTED: "not_run",
     Outcome.WITHHELD: "not_run",
     Outcome.LEFT_OUT: "not_run",
+    Outcome.LEFT_TO_CI: "left_to_ci",
     Outcome.SKIPPED: "skipped",
     Outcome.XFAILED: "skipped",
     Outcome.FLAKY: "passed",
     Outcome.XPASSED: "passed",
     Outcome.PASSED: "passed",
 }
+UNSELECTED = (Outcome.LEFT_OUT, Outcome.LEFT_TO_CI)
 COLUMNS = sorted(set(COLUMN.values()))
 ANY_RESULTS = st.lists(
     st.builds(
@@ -53,7 +55,7 @@ def test_every_outcome_is_counted_in_one_column(outcome: Outcome) -> None:
     assert {column: getattr(counted, column) for column in COLUMNS} == {
         column: int(COLUMN[outcome] == column) for column in COLUMNS
     }
-    assert counted.selected == (outcome is not Outcome.LEFT_OUT)
+    assert counted.selected == (outcome not in UNSELECTED)
     assert counted.groups["golden_path"].collected == 1
 
 
@@ -64,7 +66,7 @@ def test_the_columns_add_up(results: tuple[TestResult, ...], whole_suite: bool) 
     counted = tally(Evidence(tests=results, collected=99), POLICY, whole_suite=whole_suite)
     mine = [one for one in results if whole_suite or one.marks]
     assert sum(getattr(counted, column) for column in COLUMNS) == len(mine)
-    assert counted.selected == len([one for one in mine if one.outcome is not Outcome.LEFT_OUT])
+    assert counted.selected == len([one for one in mine if one.outcome not in UNSELECTED])
     assert counted.collected == 99
     for name, group in counted.groups.items():
         assert sum(getattr(group, column) for column in COLUMNS) == group.collected
