@@ -20,7 +20,15 @@ MARKERS = (
     "isolation(*labels): one user's data never reaches another; the safety gate locks down where it fails",
     "mission_critical(*labels): must work; the safety gate asks for an investigation where it fails",
 )
-OPTIONS = ("--safety-gate", "--gate-all", "--gate-policy", "--gate-shard", "--gate-report")
+OPTIONS = (
+    "--safety-gate",
+    "--gate-all",
+    "--gate-staged",
+    "--gate-policy",
+    "--gate-shard",
+    "--gate-report",
+    "--gate-no-record",
+)
 NOTHING_JUDGED = 81
 GATE_NAME = "rollback-gate"
 
@@ -40,6 +48,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         dest="rollback_all",
         help="Run the whole suite and judge it by the same policy",
+    )
+    group.addoption(
+        "--gate-staged",
+        action="store_true",
+        dest="rollback_staged",
+        help="Judge exactly what `git commit` would commit, in a scratch tree; the work tree plays no part",
+    )
+    group.addoption(
+        "--gate-no-record",
+        action="store_true",
+        dest="rollback_no_record",
+        help="Judge, and add nothing to the ledger",
     )
     group.addoption(
         "--gate-policy",
@@ -71,13 +91,15 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     Of an option that a conftest took from us, both parties are named; argparse would name neither.
     """
     asked = early_config.known_args_namespace
-    is_gate = asked.rollback_gate or asked.rollback_all
+    is_gate = asked.rollback_gate or asked.rollback_all or asked.rollback_staged
     if is_gate:
-        from pytest_rollback.session.exits import Exits
         from pytest_rollback.session.stale import forget_reports
 
-        Exits.guard(early_config)
         forget_reports(early_config.invocation_params.dir, asked.rollback_reports)
+        _let_scratch_tree_judge(early_config)
+        from pytest_rollback.session.exits import Exits
+
+        Exits.guard(early_config)
     try:
         yield
     except SystemExit as error:
@@ -130,6 +152,16 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
     return _status_of_gate(config) if status == 0 else status
 
 
+def _let_scratch_tree_judge(early_config: pytest.Config) -> None:
+    """Have what is staged judged in a tree of its own, before anything of the work tree could be loaded."""
+    if early_config.known_args_namespace.rollback_staged:
+        from pytest_rollback.session.staged import judge_staged
+
+        status = judge_staged(early_config)
+        if status is not None:
+            raise SystemExit(status)
+
+
 def _raised_in(error: BaseException) -> str:
     """Find the conftest that an error came out of."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
@@ -138,7 +170,8 @@ def _raised_in(error: BaseException) -> str:
 
 
 def _gate_is_asked_for(config: pytest.Config) -> bool:
-    return bool(config.option.rollback_gate or config.option.rollback_all)
+    option = config.option
+    return bool(option.rollback_gate or option.rollback_all or option.rollback_staged)
 
 
 def _refuse_gate_options(config: pytest.Config) -> None:
@@ -147,6 +180,7 @@ def _refuse_gate_options(config: pytest.Config) -> None:
     for given, name in (
         (option.rollback_policy, "--gate-policy"),
         (option.rollback_shard, "--gate-shard"),
+        (option.rollback_no_record, "--gate-no-record"),
         (option.rollback_reports, "--gate-report"),
     ):
         if given:

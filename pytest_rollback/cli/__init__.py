@@ -35,7 +35,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Declare every subcommand; each file adds its own options."""
-    from pytest_rollback.cli import demo, init, merge, schema, status
+    from pytest_rollback.cli import (
+        approve,
+        checkpoint,
+        demo,
+        init,
+        invalidate,
+        log,
+        merge,
+        restore,
+        schema,
+        show,
+        status,
+        sync,
+        verify,
+    )
 
     parser = argparse.ArgumentParser(
         prog="pytest-rollback",
@@ -44,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pytest-rollback {__version__}")
     subcommands = parser.add_subparsers(title="subcommands", dest="subcommand", metavar="SUBCOMMAND", required=True)
-    for command in (demo, init, merge, schema, status):
+    commands = (demo, init, status, log, show, approve, invalidate, checkpoint, restore, sync, verify, merge, schema)
+    for command in commands:
         command.add_to(subcommands)
     return parser

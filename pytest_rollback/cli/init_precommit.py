@@ -11,7 +11,7 @@ import re
 import shlex
 
 CONFIG = ".pre-commit-config.yaml"
-CALL = "python -m pytest --safety-gate -q"
+CALL = "python -m pytest --safety-gate --gate-staged -q"
 CALLING = re.compile(r"^[^#\n]*--safety-gate\b", re.MULTILINE)
 BOM = "\ufeff"
 

@@ -1,6 +1,6 @@
-"""`pytest-rollback status`: the last verdict here, the sessions that run now, and those that were interrupted.
+"""`pytest-rollback status`: the last verdict here, the known good, what is open, and which sessions were interrupted.
 
-It tells what the journals say and judges nothing, so its own status is 0 whenever it could answer.
+It tells what the record and the journals say and judges nothing, so its own status is 0 whenever it could answer.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from pytest_rollback.cli import CommandError
+from pytest_rollback.cli.status_record import OnRecord, document_of, find_on_record, lines_of
 from pytest_rollback.judge.text import readable
 from pytest_rollback.model import Verdict
 from pytest_rollback.repo.crashes import Session, find_interrupted, find_last, find_running, find_told
@@ -27,7 +28,7 @@ from pytest_rollback.show.words import STEPS, cut
 
 SCHEMA = 1
 GATE = "pytest --safety-gate"
-LABEL = 10
+LABEL = 11
 SHOWN = 10
 SESSIONS = 5
 LONGEST = 200
@@ -44,6 +45,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     place: Place
     head: Head | None
     last: Session | None
+    recorded: OnRecord
     running: list[Session]
     untold: list[Session]
     told: list[Session]
@@ -54,6 +56,7 @@ class Standing(Struct, frozen=True, kw_only=True):
         if any(self.is_here(session) for session in self.running):
             return None
         passed = self.last and self.last.closing and self.last.closing.verdict is Verdict.PASSED
+        passed = passed or (self.last is None and self.recorded.is_good)
         crashed = any(self.is_here(session) and self.is_news(session) for session in [*self.untold, *self.told])
         return None if passed and not crashed else GATE
 
@@ -70,9 +73,9 @@ def add_to(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     """Declare the subcommand."""
     parser = subcommands.add_parser(
         "status",
-        help="tell the last verdict here, which gates run now, and which were interrupted",
-        description="Tell what the journals of this repository say: the last verdict in this work tree, the sessions "
-        "that run now, and those that were interrupted, with the tests that were in flight.",
+        help="tell the last verdict here, the known good, what is open, and which gates were interrupted",
+        description="Tell where things stand: the last verdict in this work tree, whether what is checked out was "
+        "judged, the known good, what is open on a live branch, and the sessions that run now or were interrupted.",
         allow_abbrev=False,
     )
     parser.add_argument("--json", action="store_true", help="print the facts for machines")
@@ -119,7 +122,10 @@ def find_standing() -> Standing:
     # The verdicts come last: a session that ends while we read is then seen twice rather than never.
     last = find_last(place)
     now = datetime.now(timezone.utc)
-    return Standing(now=now, place=place, head=head, last=last, running=running, untold=untold, told=told)
+    recorded = find_on_record(folder, head, extra)
+    return Standing(
+        now=now, place=place, head=head, last=last, recorded=recorded, running=running, untold=untold, told=told
+    )
 
 
 def lines(standing: Standing) -> Iterator[Line]:
@@ -128,6 +134,7 @@ def lines(standing: Standing) -> Iterator[Line]:
         head = standing.head
         yield "here", _where(head.commit, head.branch, uncommitted=head.uncommitted)
     yield from _verdict(standing)
+    yield from lines_of(standing.recorded, lambda moment: when(moment, standing.now))
     yield from _courses("running", standing.running, standing)
     fresh = [session for session in standing.told if standing.is_here(session) and standing.is_news(session)]
     yield from _courses("crash", [*standing.untold, *fresh], standing)
@@ -175,7 +182,7 @@ def _identity(session: Session, standing: Standing) -> Iterator[Line]:
     if opening is not None:
         subject = opening.subject
         moment = session.closing.finished if session.closing else opening.started
-        yield "", f"{_when(moment, standing.now)}, by policy {opening.policy[:SHORT_DIGEST]}"
+        yield "", f"{when(moment, standing.now)}, by policy {opening.policy[:SHORT_DIGEST]}"
         yield "", _where(subject.commit, subject.branch, uncommitted=subject.uncommitted)
         if opening.worktree != place.worktree:
             name = cut(Path(opening.worktree).name, LONGEST)
@@ -199,7 +206,7 @@ def _where(commit: str | None, branch: str | None, *, uncommitted: bool) -> str:
     return f"{at}{f' on {cut(branch, LONGEST)}' if branch else ''}{', with uncommitted work' if uncommitted else ''}"
 
 
-def _when(moment: datetime, now: datetime) -> str:
+def when(moment: datetime, now: datetime) -> str:
     """Write a moment as the local clock shows it, and how long ago that was."""
     seconds = _age(moment, now)
     ago = next((f"{seconds // size} {unit}" for size, unit in STEPS if seconds >= size), f"{seconds} s")
@@ -226,6 +233,7 @@ def document(standing: Standing) -> dict[str, Any]:
         "worktree": standing.place.worktree,
         "here": head and {"commit": head.commit, "branch": head.branch, "uncommitted": head.uncommitted},
         "last": last and {**_judged(last, now), **_known(last)},
+        **document_of(standing.recorded),
         "running": [{**_progress(each, now), **_known(each)} for each in standing.running],
         "interrupted": [
             {"told": told, **_progress(each, now), **_known(each)}

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from pytest_rollback.judge.decide import OF_ACTION, Standing
-from pytest_rollback.model import Contact, Finding, Judgement, Reason, Recommendation, Verdict
+from pytest_rollback.model import (
+    Action,
+    Base,
+    Contact,
+    Finding,
+    Judgement,
+    Loss,
+    LossKind,
+    Reason,
+    Recommendation,
+    Verdict,
+)
 from pytest_rollback.policy.rules import Policy
 
 GATE = "pytest --safety-gate"
@@ -48,16 +60,31 @@ def who_is_called(judgement: Judgement, policy: Policy) -> Contact | None:
     return Contact(tier=tier.number, name=tier.name, contacts=tier.contacts, respond_s=tier.respond_s)
 
 
-def next_command(judgement: Judgement) -> str | None:
+def next_command(
+    judgement: Judgement, losses: Sequence[Loss] = (), base: Base | None = None, *, staged: bool = False
+) -> str | None:
     """Name the one command to run next; a pass needs none."""
     if judgement.verdict is Verdict.PASSED:
         return None
     if judgement.verdict is Verdict.BLOCKED:
-        blocking = [found for found in judgement.findings if OF_ACTION[found.action] is Standing.FAILS]
-        tests = [test for finding in blocking for test in finding.tests if test]
-        return f"pytest {shlex.quote(tests[0])}" if tests else f"{GATE} -v"
+        return _after_a_block(judgement, [loss for loss in losses if loss.approved is None], base, staged=staged)
     if any("start below the root" in obstacle.detail for obstacle in judgement.obstacles):
         return f"go to the project's root, then run: {GATE}"
     if judgement.reason is Reason.NO_TESTS:
         return MARK_ONE
     return SKIPPED_TOO if judgement.reason is Reason.NOTHING_PASSED else GATE
+
+
+def _after_a_block(judgement: Judgement, lost: list[Loss], base: Base | None, *, staged: bool) -> str:
+    """Name what shows the worst of it: the first failing test, the file to bring back, or what was taken away."""
+    blocking = [found for found in judgement.findings if OF_ACTION[found.action] is Standing.FAILS]
+    files = [loss.what for loss in lost if loss.kind is LossKind.PROTECTED]
+    if files and blocking[0].action is Action.RESTORE:
+        return f"pytest-rollback restore {' '.join(map(shlex.quote, files))}"
+    taken_away = {loss.what for loss in lost}
+    tests = [test for finding in blocking for test in finding.tests if test and test not in taken_away]
+    if tests:
+        return f"pytest {'--gate-staged ' if staged else ''}{shlex.quote(tests[0])}"
+    if lost and base is not None and base.commit is not None:
+        return f"git diff {base.commit[:12]}"
+    return f"{GATE} -v"

@@ -20,8 +20,10 @@ from pytest_rollback.judge.parts import Shard, name_of_whole
 from pytest_rollback.judge.report import Facts
 from pytest_rollback.judge.text import all_readable
 from pytest_rollback.model import (
+    Base,
     Environment,
     Evidence,
+    Loss,
     Measurement,
     Obstacle,
     Outcome,
@@ -37,8 +39,8 @@ from pytest_rollback.policy.rules import Policy
 OUTCOMES = tuple(Outcome)
 SHORT_DIGEST = 12
 UNCOMMITTED = (
-    "the parts judged work that is not committed, so nothing shows that it was the same in all of them; "
-    "commit first, and judge all parts of that commit"
+    "the parts judged work that is neither committed nor all tracked, so nothing shows that it was the same in all of "
+    "them; commit first, and judge all parts of that commit"
 )
 OUTSIDE_GIT = "the parts ran outside git, so nothing shows that they judged the same tree"
 
@@ -55,6 +57,8 @@ class Packed(Struct, frozen=True):
     started: datetime
     whole_suite: bool
     failed_outside: bool
+    base: Base | None = None
+    losses: tuple[Loss, ...] = ()
 
 
 class Piece(Struct, frozen=True):
@@ -177,6 +181,8 @@ def fold(pieces: Sequence[Piece], unreadable: Iterable[str] = ()) -> tuple[Facts
         whole_suite=first.whole_suite,
         failed_outside=any(piece.packed.failed_outside for piece in own),
         notes=tuple(_notes(own)),
+        base=first.base,
+        losses=tuple({loss.name: loss for piece in own for loss in piece.packed.losses}.values()),
     )
     return facts, first.policy
 
@@ -198,7 +204,7 @@ def _about_parts(own: list[Piece], foreign: list[str], unreadable: list[str]) ->
         names = ", ".join(piece.name for piece in own if numbers[piece.part.number] > 1)
         yield Obstacle(reason=Reason.PARTS, detail=f"given more than once: {', '.join(twice)} ({names})")
     subject = own[0].packed.subject
-    if of > 1 and subject.uncommitted and subject.tree is None:
+    if of > 1 and subject.uncommitted and not subject.keyed:
         yield Obstacle(reason=Reason.PARTS, detail=UNCOMMITTED)
     for name in foreign:
         detail = f"{name} is a part of another gate: its tests, policy or commit differ"

@@ -99,6 +99,20 @@ def is_judged(result: TestResult, policy: Policy) -> bool:
     )
 
 
+def blocks_alone(result: TestResult, policy: Policy) -> bool:
+    """Whether one failing test is enough to block, whatever the others do."""
+    return any(
+        trigger.enabled
+        and trigger.on_tests
+        and trigger.action not in (Action.WATCH, Action.NOTE)
+        and trigger.failures is None
+        and trigger.rate is None
+        and watches(trigger, result, policy)
+        and _by_exception(trigger, result)
+        for trigger in policy.triggers
+    )
+
+
 def _by_exception(trigger: Trigger, result: TestResult) -> bool:
     return not trigger.exceptions or bool(set(trigger.exceptions) & set(result.exceptions))
 

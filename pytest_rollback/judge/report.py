@@ -10,7 +10,18 @@ from pytest_rollback.judge.advise import next_command, recommend, who_is_called
 from pytest_rollback.judge.decide import decide
 from pytest_rollback.judge.tally import tally
 from pytest_rollback.judge.text import all_readable
-from pytest_rollback.model import Environment, Evidence, NotPassed, Outcome, Part, PolicyUsed, Report, Subject
+from pytest_rollback.model import (
+    Base,
+    Environment,
+    Evidence,
+    Loss,
+    NotPassed,
+    Outcome,
+    Part,
+    PolicyUsed,
+    Report,
+    Subject,
+)
 from pytest_rollback.policy.rules import Policy
 
 
@@ -25,6 +36,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     failed_outside: bool = False
     notes: tuple[str, ...] = ()
     part: Part | None = None
+    base: Base | None = None
+    losses: tuple[Loss, ...] = ()
 
 
 def report_on(facts: Facts, policy: Policy, finished: datetime) -> Report:
@@ -39,6 +52,7 @@ def report_on(facts: Facts, policy: Policy, finished: datetime) -> Report:
         subject=facts.subject,
         policy=PolicyUsed(digest=policy.digest, source=policy.source),
         environment=facts.environment,
+        base=facts.base,
         started=iso(facts.started),
         finished=iso(finished),
         duration_s=round((finished - facts.started).total_seconds(), 3),
@@ -48,12 +62,13 @@ def report_on(facts: Facts, policy: Policy, finished: datetime) -> Report:
         findings=judgement.findings,
         obstacles=judgement.obstacles,
         not_passed=_not_passed(facts),
+        losses=facts.losses,
         measurements=judgement.measurements,
         recommendation=recommend(judgement, call, finished),
         call=call,
         notes=facts.notes,
         part=facts.part,
-        next=next_command(judgement),
+        next=next_command(judgement, facts.losses, facts.base, staged=facts.subject.what == "staged"),
     )
     return all_readable(report)
 

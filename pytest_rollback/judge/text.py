@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import TypeVar
 
 from msgspec import Struct, structs
 
 Anything = TypeVar("Anything")
+# At least two names behind slashes, and nothing before them that would make it part of a URL or of a relative path.
+PLACE = re.compile(r"""(?<![\w.:/])(?:/[^\s/:'",;()\[\]<>]+)+/(?=[^\s/:'",;()\[\]<>])""")
 
 
 def readable(text: str) -> str:
     r"""Spell out what is not printable, so that nothing acts, hides or reorders: `\x1b`, `\n`, `\udcff`, `\u202e`."""
     return text if text.isprintable() else "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def without_places(text: str) -> str:
+    """Take the folders of this machine out of a text that travels: `/home/ada/chat/store.py` becomes `store.py`."""
+    return PLACE.sub("", text)
 
 
 def all_readable(value: Anything) -> Anything:

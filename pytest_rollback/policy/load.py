@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
 
 from pytest_rollback.policy.check import PREFIX, Checker, Tables
 from pytest_rollback.policy.problems import PolicyError, Problem
@@ -26,6 +29,17 @@ NAMED = re.compile(rb"pytest[-_]rollback")
 SHIPPED = "the shipped matrix"
 
 
+class Written(Struct, frozen=True):
+    """A policy file that need not lie on disk, such as the trusted base's. `of` says whose it is, for messages."""
+
+    name: str  # seen from the repository's top
+    content: bytes
+    of: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.of})" if self.of else self.name
+
+
 def find_policy(root: Path, top: Path | None = None) -> Path | None:
     """Find the project's policy file: in its root, else in the nearest folder above it up to the repository's top."""
     folders = [root]
@@ -41,7 +55,25 @@ def find_policy(root: Path, top: Path | None = None) -> Path | None:
     return None
 
 
-def load_policy(path: Path | None, tighter: Path | None = None, extra: Tables | None = None) -> Policy:
+def places_of_policy(root: str = ".") -> list[str]:
+    """Say where `find_policy` looks, in its order; the root, like the answer, is seen from the repository's top."""
+    here = PurePosixPath(root)
+    return [str(folder / name) for folder in (here, *here.parents) for name in (OWN_FILE, SHARED_FILE)]
+
+
+def choose_policy(contents: Mapping[str, bytes], of: str = "") -> Written | None:
+    """Choose among the files that are there, of `places_of_policy`, the one that `find_policy` would find."""
+    by_place = {PurePosixPath(name): content for name, content in contents.items()}
+    for place in sorted(by_place, key=lambda place: (-len(place.parts), place.name == SHARED_FILE)):
+        written = Written(str(place), by_place[place], of)
+        if place.name == OWN_FILE or _is_ours(written):
+            return written
+    return None
+
+
+def load_policy(
+    path: Path | Written | None, tighter: Path | Written | None = None, extra: Tables | None = None
+) -> Policy:
     """Load the policy of a file (none: the shipped one). All that is wrong is raised at once.
 
     `tighter` may only demand more. `extra` are rows that other plugins add; they stand under the project's.
@@ -50,12 +82,12 @@ def load_policy(path: Path | None, tighter: Path | None = None, extra: Tables | 
     if extra:
         tables = _laid_over(_with_metrics_of(tables, extra), extra, Checker("pytest_rollback_triggers", ""))
     if path is not None:
-        tables, source = _with_file(tables, path), path.name
+        tables, source = _with_file(tables, path), _place(path).name
     policy = resolve(tables, source)
     if tighter is None:
         return policy
-    tightened = resolve(_with_file(tables, tighter), f"{source} + {tighter.name}")
-    prefix = f"{PREFIX}." if tighter.name == SHARED_FILE else ""
+    tightened = resolve(_with_file(tables, tighter), f"{source} + {_place(tighter).name}")
+    prefix = f"{PREFIX}." if _place(tighter).name == SHARED_FILE else ""
     if looser := [
         Problem(str(tighter), f"{prefix}{key}", f"{text}; this file may only tighten")
         for key, text in loosened(policy, tightened)
@@ -73,14 +105,23 @@ def _with_metrics_of(tables: Tables, extra: Tables) -> Tables:
     return {**tables, "metrics": {**tables["metrics"], **fresh}}
 
 
-def _with_file(tables: Tables, path: Path) -> Tables:
+def _with_file(tables: Tables, path: Path | Written) -> Tables:
     """Lay a policy file over the tables."""
     document: object = _read(path)
-    if path.name != SHARED_FILE:
-        return _laid_over(tables, document, Checker(path.name, ""))
+    file = str(path) if isinstance(path, Written) else path.name
+    if _place(path).name != SHARED_FILE:
+        return _laid_over(tables, document, Checker(file, ""))
     if (table := _our_table(document)) is None:
         raise PolicyError([Problem(str(path), PREFIX, "is not there")])
-    return _laid_over(tables, table, Checker(path.name, PREFIX))
+    return _laid_over(tables, table, Checker(file, PREFIX))
+
+
+def _place(path: Path | Written) -> PurePosixPath | Path:
+    return PurePosixPath(path.name) if isinstance(path, Written) else path
+
+
+def _content(path: Path | Written) -> bytes:
+    return path.content if isinstance(path, Written) else path.read_bytes()
 
 
 def _laid_over(tables: Tables, document: object, checker: Checker) -> Tables:
@@ -92,10 +133,10 @@ def _laid_over(tables: Tables, document: object, checker: Checker) -> Tables:
     return merged
 
 
-def _is_ours(shared: Path) -> bool:
+def _is_ours(shared: Path | Written) -> bool:
     """Whether a `pyproject.toml` has a table of ours; most are told from their text, without reading the TOML."""
     try:
-        if NAMED.search(shared.read_bytes()) is None:
+        if NAMED.search(_content(shared)) is None:
             return False
     except OSError:
         pass  # reading it as TOML says what is wrong, with the file's name
@@ -113,10 +154,10 @@ def _our_table(document: object) -> object | None:
     return table
 
 
-def _read(path: Path) -> Tables:
+def _read(path: Path | Written) -> Tables:
     """Read a TOML file; what is wrong with it is said with its name."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(_content(path).decode("utf-8"))
     except OSError as error:
         raise PolicyError([Problem(str(path), "", f"cannot be read: {error.strerror or error}")]) from error
     except UnicodeDecodeError as error:

@@ -9,7 +9,7 @@ import msgspec
 
 from pytest_rollback.model import Action, Level, Severity
 from pytest_rollback.policy.check import Tables
-from pytest_rollback.policy.rules import LAST, Group, Metric, Phase, Policy, Tier, Trigger, names_in
+from pytest_rollback.policy.rules import LAST, Drift, Group, Metric, Phase, Policy, Tier, Trigger, names_in
 from pytest_rollback.policy.tables import TABLES
 
 BLOCKING = (Action.LOCK_DOWN, Action.ROLL_BACK, Action.RESTORE)
@@ -36,7 +36,7 @@ def resolve(tables: Tables, source: str) -> Policy:
         groups = [
             msgspec.structs.replace(group, required=group.required or group.name in phase.requires) for group in groups
         ]
-        triggers = [_in_phase(trigger, phase) for trigger in triggers]
+        triggers = [in_phase(trigger, phase) for trigger in triggers]
     tiers = (_tier(name, table) for name, table in tables["tiers"].items())
     policy = Policy(
         mode=tables["mode"],
@@ -51,8 +51,23 @@ def resolve(tables: Tables, source: str) -> Policy:
         tiers=tuple(sorted(tiers, key=lambda tier: tier.number)),
         source=source,
         digest="",
+        protected=tuple(tables.get("protected", ())),
+        carry=tuple(tables.get("carry", ())),
+        reuse=tables.get("reuse", False),
+        sign=tables.get("sign", False),
+        approvers=tuple(tables.get("approvers", ())),
+        machines=tuple(tables.get("machines", ())),
+        machine_approval=tables.get("machine-approval", False),
+        drift=tuple(_drift(name, table) for name, table in tables["drift"].items()),
     )
-    return msgspec.structs.replace(policy, digest=_digest(policy))
+    return named(policy)
+
+
+def named(policy: Policy) -> Policy:
+    """Name a policy by what it says, not by where it was read from."""
+    said = msgspec.structs.replace(policy, source="", digest="")
+    digest = hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()
+    return msgspec.structs.replace(policy, digest=digest)
 
 
 def _group(name: str, table: Tables) -> Group:
@@ -92,7 +107,7 @@ def _trigger(name: str, table: Tables) -> Trigger:
     )
 
 
-def _in_phase(trigger: Trigger, phase: Phase) -> Trigger:
+def in_phase(trigger: Trigger, phase: Phase) -> Trigger:
     """Sharpen a row by what the running phase says: its stop criteria, and the time a way back may take."""
     if trigger.name in phase.stop and trigger.action not in BLOCKING:
         trigger = msgspec.structs.replace(
@@ -142,12 +157,11 @@ def _tier(name: str, table: Tables) -> Tier:
     )
 
 
+def _drift(name: str, table: Tables) -> Drift:
+    return Drift(name=name, source=table["source"], copies=tuple(table["copies"]))
+
+
 def _seconds(value: float | None) -> float | None:
     """Read a duration; one without end is none."""
     return None if value is None or math.isinf(value) else float(value)
 
-
-def _digest(policy: Policy) -> str:
-    """Name the policy by what it says, not by where it was read from."""
-    said = msgspec.structs.replace(policy, source="")
-    return hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()

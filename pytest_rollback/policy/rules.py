@@ -101,6 +101,14 @@ class Tier(Struct, frozen=True, kw_only=True):
     levels: tuple[Level, ...] = ()
 
 
+class Drift(Struct, frozen=True, kw_only=True):
+    """A file or folder whose copies must be like it."""
+
+    name: str
+    source: str
+    copies: tuple[str, ...]
+
+
 class Policy(Struct, frozen=True, kw_only=True):
     """All that the project decided, the shipped matrix included."""
 
@@ -116,6 +124,14 @@ class Policy(Struct, frozen=True, kw_only=True):
     tiers: tuple[Tier, ...]
     source: str
     digest: str
+    protected: tuple[str, ...] = ()
+    carry: tuple[str, ...] = ()
+    reuse: bool = False
+    sign: bool = False
+    approvers: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
+    machine_approval: bool = False
+    drift: tuple[Drift, ...] = ()
 
     def group(self, name: str) -> Group | None:
         """Find a group by its marker's name."""

@@ -1,4 +1,4 @@
-"""Says what in a policy can be read and still can't be meant: rows without a condition, names that nothing bears."""
+"""Says what in a policy can be read and still can't be meant: rows without a condition, names that nothing bears, places nobody has."""
 
 from __future__ import annotations
 
@@ -41,6 +41,11 @@ def hold_to_sense(checker: Checker, under: Tables, over: Tables, merged: Tables)
     for name in over.get("tiers", {}):
         _sense_of_tier(checker, f"tiers.{name}", merged["tiers"][name])
     _known(checker, "phase", over.get("phase"), merged["phases"])
+    for name in over.get("drift", {}):
+        _sense_of_drift(checker, f"drift.{quoted(name)}", merged["drift"][name])
+    for key in ("protected", "carry"):
+        _sense_of_paths(checker, key, over.get(key, ()))
+    _sense_of_people(checker, over, merged)
 
 
 def _sense_of_trigger(checker: Checker, at: str, row: Tables, merged: Tables) -> None:
@@ -157,6 +162,40 @@ def _sense_of_phase(checker: Checker, at: str, written: Tables, merged: Tables) 
     for name in written.get("stop", ()):
         if merged["triggers"].get(name, {}).get("enabled") is False:
             checker.say(f"{at}.stop", f'"{name}" is switched off')
+
+
+def _sense_of_drift(checker: Checker, at: str, drift: Tables) -> None:
+    """Say what is missing for a comparison, and what can't be one end of it."""
+    for key, what in (("source", "the file or folder that counts"), ("copies", "patterns of its copies")):
+        if not drift.get(key) and not checker.said(f"{at}.{key}"):
+            checker.say(f"{at}.{key}", f"missing; name {what}")
+    source = drift.get("source", "")
+    if "*" in source:
+        checker.say(f"{at}.source", f'"{source}" is a pattern; name the one file or folder that counts')
+    else:
+        _sense_of_paths(checker, f"{at}.source", [source] if source else [])
+    _sense_of_paths(checker, f"{at}.copies", drift.get("copies", ()))
+
+
+def _sense_of_paths(checker: Checker, key: str, written: Iterable[str]) -> None:
+    """Say which patterns of files can name none that the project has."""
+    for path in written:
+        if not path.strip():
+            checker.say(key, "names nothing; leave it out")
+        elif path.startswith(("/", "~")) or ".." in path.split("/") or "\0" in path:
+            checker.say(key, f'{path!r} is no place in the project; write it as seen from its root: "schema/**"')
+
+
+def _sense_of_people(checker: Checker, over: Tables, merged: Tables) -> None:
+    """Say which patterns no author can match."""
+    for key in ("approvers", "machines"):
+        if not all(pattern.strip() for pattern in over.get(key, ())):
+            checker.say(key, "names nothing; leave it out")
+    for mail in over.get("approvers", ()):
+        if mail.strip() and not any(sign in mail for sign in "@*"):
+            checker.say("approvers", f'{mail!r} is no mail; write "ada@example.org", or "*@example.org" for all of them')
+    if merged.get("machine-approval") and not merged.get("machines"):
+        checker.say("machine-approval", 'needs "machines", the authors who are meant by it')
 
 
 def _known(checker: Checker, key: str, names: object, known: Iterable[str]) -> None:

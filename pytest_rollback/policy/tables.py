@@ -91,6 +91,13 @@ class TierTable(Struct, kw_only=True, rename="kebab"):
     levels: Annotated[list[Level] | None, Meta(description="the levels that they may decide")] = None
 
 
+class DriftTable(Struct, kw_only=True, rename="kebab"):
+    """`[drift.NAME]`: a file or folder whose copies elsewhere in the repository must be like it."""
+
+    source: Annotated[str | None, Meta(description="the file or folder that counts")] = None
+    copies: Annotated[list[str] | None, Meta(description="patterns of its copies; each must name something")] = None
+
+
 class PolicyTable(Struct, kw_only=True, rename="kebab"):
     """`[tool.pytest-rollback]`, or the whole of `pytest-rollback.toml`."""
 
@@ -99,11 +106,19 @@ class PolicyTable(Struct, kw_only=True, rename="kebab"):
     live: Annotated[list[str] | None, Meta(description="branches on which deadlines run")] = None
     labels: Annotated[list[str] | None, Meta(description="where given, any other label is an error")] = None
     phase: Annotated[str | None, Meta(description="the phase that is running now")] = None
+    protected: Annotated[list[str] | None, Meta(description="files that no change may alter or lose unapproved")] = None
+    carry: Annotated[list[str] | None, Meta(description="ignored files that tests need in a scratch tree")] = None
+    reuse: Annotated[bool | None, Meta(description="a gate may stand on a steady verdict on the same tree")] = None
+    sign: Annotated[bool | None, Meta(description="what is put on record is signed by git's own signature")] = None
+    approvers: Annotated[list[str] | None, Meta(description="mails of those who may approve; never their own")] = None
+    machines: Annotated[list[str] | None, Meta(description="names and mails of authors that are no people")] = None
+    machine_approval: Annotated[bool | None, Meta(description="a machine's commit needs a person's approval")] = None
     groups: dict[str, GroupTable] | None = None
     triggers: dict[str, TriggerTable] | None = None
     metrics: dict[str, MetricTable] | None = None
     phases: dict[str, PhaseTable] | None = None
     tiers: dict[str, TierTable] | None = None
+    drift: dict[str, DriftTable] | None = None
 
 
 TABLES: dict[str, type[Struct]] = {
@@ -112,4 +127,5 @@ TABLES: dict[str, type[Struct]] = {
     "metrics": MetricTable,
     "phases": PhaseTable,
     "tiers": TierTable,
+    "drift": DriftTable,
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 
 from pytest_rollback.model import Action, Severity
 from pytest_rollback.policy.criteria import Criterion, Quantity, convert, duration
 from pytest_rollback.policy.rules import ANY_GROUP, Group, Metric, Phase, Policy, Trigger
+from pytest_rollback.policy.safeguards import fewer_safeguards
 
 SEVERITIES = tuple(Severity)
 ACTIONS = tuple(Action)
@@ -33,29 +35,55 @@ def loosened(before: Policy, after: Policy) -> Iterator[tuple[str, str]]:
         yield from _under(f"phases.{name}", _phase(phase, later) if later else _gone())
     if before.phase and (after.phase is None or after.phase.name != before.phase.name):
         yield "phase", f'leaves the phase "{before.phase.name}"'
+    yield from fewer_safeguards(before, after)
+
+
+def newly_judging(before: Policy, after: Policy, blamed: Collection[str] = ()) -> Iterator[Trigger]:
+    """Find rows that let through what no row had judged: that was inconclusive, and now would pass."""
+    known = {(row.name, _reach(row, before)) for row in before.triggers if row.enabled}
+    for row in after.triggers:
+        soft = row.action in SOFT or any((row.failures, row.rate, row.drop, row.rise, row.above, row.below))
+        same = row.name in blamed or (row.name, _reach(row, after)) in known
+        noted = bool(row.signals) and row.action is Action.NOTE  # switched off, it still says that the fact is known
+        if (row.enabled or noted) and soft and not same and _reaches_unjudged(row, before, after):
+            yield row
+
+
+def is_as_strict(old: Trigger, new: Trigger, before: Policy, after: Policy) -> bool:
+    """Whether a row fires wherever another does, and asks for no less."""
+    return next(_trigger(old, new, before, after), None) is None
 
 
 def _rows(before: Policy, after: Policy) -> Iterator[tuple[str, str]]:
     """Compare the matrix row by row, and then what is left to rows that only the second policy has."""
-    triggers = {trigger.name: trigger for trigger in after.triggers}
     blamed: set[str] = set()
     for trigger in before.triggers:
-        row = triggers.get(trigger.name)
         if trigger.enabled:
-            for found in _under(f"triggers.{trigger.name}", _trigger(trigger, row, after) if row else _gone()):
+            for found in _under(f"triggers.{trigger.name}", _row(trigger, before, after)):
                 blamed.add(trigger.name)
                 yield found
     yield from _left_to_others(before, after, blamed)
-    yield from _newly_judged(before, after, blamed)
+    for row in newly_judging(before, after, blamed):
+        yield f"triggers.{row.name}", "lets through what no row judged, and was inconclusive"
+
+
+def _row(trigger: Trigger, before: Policy, after: Policy) -> Iterator[tuple[str, str]]:
+    """Compare a row with its namesake; of two that bear its name, as merged policies have them, one as strict is enough."""
+    namesakes = [row for row in after.triggers if row.name == trigger.name]
+    found = [list(_trigger(trigger, row, before, after)) for row in namesakes]
+    yield from min(found, key=len) if found else _gone()
 
 
 def _left_to_others(before: Policy, after: Policy, blamed: Collection[str]) -> Iterator[tuple[str, str]]:
     """Find groups that a row for all others leaves to rows that now name them and are not as strict."""
-    triggers = {trigger.name: trigger for trigger in after.triggers}
     for row in before.triggers:
         if not row.enabled or ANY_GROUP not in row.groups or row.name in blamed:
             continue
-        for name in sorted(before.groups_of(row) - after.groups_of(triggers[row.name])):
+        heirs = [new for new in after.triggers if new.name == row.name and is_as_strict(row, new, before, after)]
+        if any(not new.groups for new in heirs):
+            continue
+        watched = frozenset().union(*(after.groups_of(new) for new in heirs))
+        for name in sorted(before.groups_of(row) - watched - {ANY_GROUP}):
             if after.group(name) and not any(_judges_as_well(other, row, name, after) for other in after.triggers):
                 yield f"groups.{name}", f'"{row.name}" no longer judges it, and no row is as strict'
 
@@ -66,17 +94,7 @@ def _judges_as_well(other: Trigger, row: Trigger, group: str, policy: Policy) ->
     judges = (
         other.enabled and other.on_tests and not narrowed and ACTIONS.index(other.action) <= ACTIONS.index(row.action)
     )
-    return judges and group in policy.groups_of(other)
-
-
-def _newly_judged(before: Policy, after: Policy, blamed: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Find rows that let through what no row had judged: that was inconclusive, and now would pass."""
-    known = {row.name: _reach(row, before) for row in before.triggers if row.enabled}
-    for row in after.triggers:
-        soft = row.action in SOFT or any((row.failures, row.rate, row.drop, row.rise, row.above, row.below))
-        same = row.name in blamed or known.get(row.name) == _reach(row, after)
-        if row.enabled and soft and not same and _reaches_unjudged(row, before, after):
-            yield f"triggers.{row.name}", "lets through what no row judged, and was inconclusive"
+    return judges and (not other.groups or group in policy.groups_of(other))
 
 
 def _reach(row: Trigger, policy: Policy) -> tuple[object, ...]:
@@ -117,7 +135,7 @@ def _group(old: Group, new: Group) -> Iterator[tuple[str, str]]:
         yield "at", '"ci" is looser than "commit"'
 
 
-def _trigger(old: Trigger, new: Trigger, after: Policy) -> Iterator[tuple[str, str]]:
+def _trigger(old: Trigger, new: Trigger, before: Policy, after: Policy) -> Iterator[tuple[str, str]]:
     if not new.enabled:
         yield "enabled", "false is looser than true"
     if SEVERITIES.index(new.severity) > SEVERITIES.index(old.severity):
@@ -129,8 +147,11 @@ def _trigger(old: Trigger, new: Trigger, after: Policy) -> Iterator[tuple[str, s
     yield from _longer("deadline", old.deadline_s, new.deadline_s)
     if new.action is old.action:
         yield from _longer(old.action.value, old.hold_s, new.hold_s)
-    if new.rate and (old.groups, old.labels) != (new.groups, new.labels):
-        yield "rate", "would be a share of other tests than it was"
+    if not _same_tests(old, new, before, after):
+        if new.rate:
+            yield "rate", "would be a share of other tests than it was"
+        if new.failures and not math.isinf(new.failures.high):
+            yield "failures", "would be a number of other tests than it was"
     for key in ("failures", "rate", "drop", "rise"):
         yield from _fires_less(key, getattr(old, key), getattr(new, key))
     yield from _condition("above", old.above, new.above, _unit_of(new, after), higher_is_looser=True)
@@ -138,13 +159,23 @@ def _trigger(old: Trigger, new: Trigger, after: Policy) -> Iterator[tuple[str, s
     if new.limit and not old.limit:
         yield "limit", "true fires only on what crossed its limit"
     for key, named, names in (
-        ("group", old.groups, new.groups),
+        ("group", old.groups, old.groups if _watches_all(old, new, before, after) else new.groups),
         ("label", old.labels, new.labels),
         ("exception", old.exceptions, new.exceptions),
         ("metric", old.metrics, new.metrics),
         ("signal", old.signals, new.signals),
     ):
         yield from _covers_less(key, named, names)
+
+
+def _same_tests(old: Trigger, new: Trigger, before: Policy, after: Policy) -> bool:
+    same = old.groups == new.groups or before.groups_of(old) - {ANY_GROUP} == after.groups_of(new) - {ANY_GROUP}
+    return same and bool(old.groups) == bool(new.groups) and old.labels == new.labels
+
+
+def _watches_all(old: Trigger, new: Trigger, before: Policy, after: Policy) -> bool:
+    """Whether a row for all other groups is now one that names them."""
+    return ANY_GROUP in old.groups and bool(new.groups) and before.groups_of(old) - {ANY_GROUP} <= after.groups_of(new)
 
 
 def _metric(old: Metric, new: Metric) -> Iterator[tuple[str, str]]:

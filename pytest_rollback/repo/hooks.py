@@ -16,9 +16,9 @@ from msgspec import Struct
 
 from pytest_rollback.repo.plumbing import GitError, find_top, git
 
-HOOK_VERSION = 1
+HOOK_VERSION = 2
 NAME = "pre-commit"
-CALL = "-m pytest --safety-gate"
+CALL = "-m pytest --safety-gate --gate-staged"
 MARK = re.compile(rb"^# pytest-rollback hook, version (\d+), sha256 ([0-9a-f]{16})$", re.MULTILINE)
 ROOT = re.compile(rb"^root=(.*)$", re.MULTILINE)
 CALLING = re.compile(rb"^[^#\n]*--safety-gate\b", re.MULTILINE)
@@ -47,11 +47,9 @@ done
 renew='renew this hook: pytest-rollback init --hook'
 CDPATH='' cd -- "$root" || refuse "there is no folder $root here, in which its gate would run" "$renew"
 [ -x "$python" ] || refuse "the interpreter of this hook is gone: $python" "$renew"
-git diff --quiet 2>/dev/null ||
-    printf 'pytest-rollback: there are unstaged edits; the gate judges them too, not exactly what is committed\\n' >&2
 folder=$(mktemp -d) || refuse 'no temporary folder can be made for the verdict'
 trap 'rm -rf "$folder"' EXIT
-"$python" -m pytest --safety-gate "--gate-report=$folder/gate.json"
+"$python" -m pytest --safety-gate --gate-staged "--gate-report=$folder/gate.json"
 status=$?
 case $status in
 0)
@@ -100,7 +98,7 @@ def render_hook(python: str, root: str) -> bytes:
     """Write the hook that judges with an interpreter, in a folder given relative to the work tree's top."""
     shebang = b"#!/bin/sh\n"
     rest = os.fsencode(
-        "# Judges the work tree before a commit; only a safety gate that passed lets it through.\n"
+        "# Judges what is about to be committed; only a safety gate that passed lets it through.\n"
         "# `pytest-rollback init --hook` wrote this file, and renews it. To be rid of it, delete it.\n"
         f"python={shlex.quote(python)}\n"
         f"root={shlex.quote(root)}\n" + BODY

@@ -25,6 +25,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from pytest_rollback.model import Outcome, Reason, Subject, Verdict
+from pytest_rollback.repo.look import Head
 from pytest_rollback.repo.plumbing import GitError, git
 
 try:
@@ -265,6 +266,11 @@ def line_of(record: str) -> bytes:
     """Write a record as a line that shows whether it is whole: torn and altered ones must never count."""
     text = record.encode("ascii")
     return b"%08x %s\n" % (crc32(text), text)
+
+
+def place_of(head: Head) -> Place:
+    """Say where the sessions of a work tree keep their journals."""
+    return Place(head.common / "pytest-rollback" / "journal", head.worktree)
 
 
 def find_place(folder: Path, extra: Mapping[str, str] | None = None) -> Place | None:

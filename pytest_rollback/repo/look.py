@@ -164,7 +164,9 @@ def _with_copied_index(top: Path, folder: Path, extra: Mapping[str, str] | None)
     index = top / git("rev-parse", "--git-path", "index", cwd=top, extra=extra).removesuffix("\n")
     copy = folder / "index"
     try:
-        shutil.copyfile(index, copy)
+        # With its times: a file that was changed within the second in which the index was written, and kept its size,
+        # is told from an unchanged one by the index's own time alone.
+        shutil.copy2(index, copy)
     except FileNotFoundError:
         pass  # nothing was ever staged here
     except OSError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 # What `git rev-parse --local-env-vars` lists, and the prefix that a hook of a linked work tree gets.
@@ -47,11 +47,15 @@ SECONDS = 20
 
 
 class GitError(Exception):
-    """Git could not answer; says which command, and what git said. `status` is git's own, where it ended by itself."""
+    """Git could not answer; says which command, and what git said first. `said` is all of that.
 
-    def __init__(self, text: str, status: int | None = None) -> None:
+    `status` is git's own, where it ended by itself.
+    """
+
+    def __init__(self, text: str, status: int | None = None, said: str = "") -> None:
         super().__init__(text)
         self.status = status
+        self.said = said
 
 
 def strip(environment: MutableMapping[str, str]) -> dict[str, str]:
@@ -89,13 +93,11 @@ def call(
     seconds: float = SECONDS,
 ) -> bytes:
     """Run git as `git` does, with bytes in and out: blobs and names are whatever people made them."""
-    env = {name: value for name, value in os.environ.items() if name not in LOCAL_VARIABLES}
-    env |= {"GIT_TERMINAL_PROMPT": "0", **(extra or {}), "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
         done = subprocess.run(
             ["git", *arguments],
             cwd=cwd,
-            env=env,
+            env=environment(extra),
             input=feed,
             capture_output=True,
             check=True,
@@ -106,16 +108,28 @@ def call(
         msg = f"the folder {cwd} is not there" if gone else "git is not installed, or not on PATH"
         raise GitError(msg) from error
     except subprocess.CalledProcessError as error:
-        said = os.fsdecode(error.stderr).strip().splitlines() or ["no word"]
-        msg = f"git {arguments[0]}: {said[0]}"
-        raise GitError(msg, error.returncode) from error
+        said = os.fsdecode(error.stderr).strip()
+        msg = f"git {command_in(arguments)}: {(said.splitlines() or ['no word'])[0]}"
+        raise GitError(msg, error.returncode, said) from error
     except subprocess.TimeoutExpired as error:
-        msg = f"git {arguments[0]}: no answer in {seconds:g} s"
+        msg = f"git {command_in(arguments)}: no answer in {seconds:g} s"
         raise GitError(msg) from error
     except OSError as error:
-        msg = f"git {arguments[0]}: {error.strerror}"
+        msg = f"git {command_in(arguments)}: {error.strerror}"
         raise GitError(msg) from error
     return done.stdout
+
+
+def command_in(arguments: Sequence[str]) -> str:
+    """Find which command of git's arguments name, behind its settings."""
+    words = zip(("", *arguments), arguments, strict=False)
+    return next((word for before, word in words if before != "-c" and not word.startswith("-")), "")
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Give the environment in which git runs."""
+    inherited = {name: value for name, value in os.environ.items() if name not in LOCAL_VARIABLES}
+    return {**inherited, "GIT_TERMINAL_PROMPT": "0", **(extra or {}), "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 
 
 def find_top(folder: Path, extra: Mapping[str, str] | None = None) -> Path | None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 
 from pytest_rollback.model import Outcome, Reason, Report, Subject, Verdict
 from pytest_rollback.repo.crashes import Session, acknowledge, find_interrupted
-from pytest_rollback.repo.hooks import root_below
-from pytest_rollback.repo.journal import Journal, Place, find_place
-from pytest_rollback.repo.plumbing import GitError
+from pytest_rollback.repo.journal import Journal, Place
 from pytest_rollback.session.observe import plain
 
 SHOWN = 3
@@ -25,15 +21,11 @@ class Chronicle:
         self.journal = Journal()
         self.trouble = ""
 
-    def open(self, top: Path, root: Path, extra: Mapping[str, str], subject: Subject, policy: str) -> None:
+    def open(self, place: Place, root: str, subject: Subject, policy: str) -> None:
         """Begin, once nothing can keep the session from its end any more: a usage error is no crash."""
-        try:
-            self.place = find_place(top) or find_place(top, extra)
-        except GitError as error:
-            self.trouble = f"no journal is kept of this session: {error}"
-            return
+        self.place = place
         self.crashes = [crash for crash in find_interrupted(self.place) if self._was_here(crash)]
-        self.journal = Journal.open(self.place, subject, policy=policy, root=_below(top, root))
+        self.journal = Journal.open(self.place, subject, policy=policy, root=root)
 
     def _was_here(self, crash: Session) -> bool:
         """Whether a session died in this work tree; those of linked ones are told of there."""
@@ -74,22 +66,14 @@ class Chronicle:
         """Put on record that the gate itself failed."""
         self.journal.close(Verdict.INCONCLUSIVE, Reason.INTERNAL, passed=0, selected=0)
 
-    def acknowledge(self) -> None:
-        """Note that the sessions that died were told of, once that is done; `pytest-rollback status` keeps them."""
-        for crash in self.crashes:
-            if self.place is not None:
-                acknowledge(self.place, crash)
+    def acknowledge(self) -> list[Session]:
+        """Note that the sessions that died are told of, and give those of which nobody else has told meanwhile."""
+        place = self.place
+        return [crash for crash in self.crashes if acknowledge(place, crash)] if place is not None else []
 
     def leave(self) -> None:
         """Let go of a journal that was not closed."""
         self.journal.leave()
-
-
-def _below(top: Path, root: Path) -> str:
-    try:
-        return root_below(top, root)
-    except ValueError:
-        return os.curdir
 
 
 def _in_flight(crash: Session) -> str:

@@ -12,22 +12,25 @@ from datetime import datetime, timezone
 import msgspec
 import pytest
 
+from pytest_rollback.events import TestList
 from pytest_rollback.judge.report import Facts, report_on
 from pytest_rollback.judge.status import INCONCLUSIVE
-from pytest_rollback.model import Mark, Obstacle, Outcome, Part, Reason, Signal, TestResult, Verdict
-from pytest_rollback.policy.rules import Policy
-from pytest_rollback.repo.look import Head
-from pytest_rollback.repo.plumbing import anchored
+from pytest_rollback.model import Mark, Obstacle, Outcome, Part, Reason, Report, Signal, TestResult, Verdict
+from pytest_rollback.repo.crashes import Session
+from pytest_rollback.repo.journal import place_of
+from pytest_rollback.session.demands import Demands
 from pytest_rollback.session.evidence import collect_evidence
 from pytest_rollback.session.exits import EXITS
-from pytest_rollback.session.narrow import narrowings
+from pytest_rollback.session.ground import Ground, Told
+from pytest_rollback.session.narrow import is_strict, narrowings, turned_off
 from pytest_rollback.session.observe import message_of, plain, readable
 from pytest_rollback.session.outlets import Outlets
+from pytest_rollback.session.record import Record, test_list
 from pytest_rollback.session.remember import remember_failures
 from pytest_rollback.session.shard import name_of_whole
 from pytest_rollback.session.sight import Sight
 from pytest_rollback.session.status import exit_status
-from pytest_rollback.session.surroundings import environment_of, subject_of
+from pytest_rollback.session.surroundings import environment_of
 from pytest_rollback.session.workers import Controller
 
 MODULE_SKIP = "skipped at import"
@@ -40,24 +43,27 @@ class Gate:
     def __init__(
         self,
         config: pytest.Config,
-        policy: Policy,
-        head: Head | None,
+        ground: Ground,
+        demands: Demands,
         outlets: Outlets,
         sight: Sight,
         *,
         taken: dict[str, str],
-        notes: list[str],
         controller: Controller | None = None,
     ) -> None:
         self.config = config
-        self.policy = policy
+        self.ground = ground
+        self.demands = demands
+        self.policy = demands.policy
         self.outlets = outlets
         self.sight = sight
         self.taken = taken
-        self.notes = notes
+        self.notes = [*ground.notes]
+        self._listed = TestList()
         self.controller = controller
-        self.subject = subject_of(head, policy)
-        self.top = head.top if head else None
+        self.subject = ground.subject(self.policy)
+        self.environment = environment_of(ground.head.top if ground.head else None)
+        self.record = Record(config, ground, demands)
         self.started = datetime.now(timezone.utc)
         self.signals: list[Signal] = []
         self.obstacles: list[Obstacle] = []
@@ -71,10 +77,9 @@ class Gate:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
         """Begin the journal."""
-        if self.top is not None and not self.config.option.collectonly:
-            extra = anchored(self.taken, self.config.invocation_params.dir)
-            chronicle = self.sight.chronicle
-            chronicle.open(self.top, self.config.rootpath, extra, self.subject, self.policy.digest)
+        if self.ground.head is not None and not self.config.option.collectonly:
+            place = place_of(self.ground.head)
+            self.sight.chronicle.open(place, self.demands.root, self.subject, self.policy.digest)
 
     def pytest_report_header(self) -> str:
         """Say in one line what is in front of the change."""
@@ -152,6 +157,9 @@ class Gate:
 
     def _judge(self, session: pytest.Session, pytest_status: int) -> int:
         facts = self._with_part(self._facts(session, pytest_status))
+        if self.ground.kind == "survey":
+            self.ground.tell(self._listed)
+            return pytest_status
         report = report_on(facts, self.policy, datetime.now(timezone.utc))
         problems = self.outlets.deliver(report)
         if problems and report.verdict is Verdict.PASSED:
@@ -164,10 +172,21 @@ class Gate:
         status = exit_status(report, pytest_status)
         remember_failures(self.config, facts)
         if pytest_status != pytest.ExitCode.USAGE_ERROR:
+            told = self.sight.chronicle.acknowledge()
+            report = self._recorded(report, told)
             self.outlets.show(report, problems)
-            self.sight.chronicle.acknowledge()
         self.sight.chronicle.close(report)
+        self.ground.tell(Told(status))
         return status
+
+    def _recorded(self, report: Report, crashes: list[Session]) -> Report:
+        """Put the verdict on record. Where that can't be, it stands all the same, and says so."""
+        troubles = self.record.keep(report, self._listed, crashes, complete=self._is_complete())
+        if not troubles:
+            return report
+        report = msgspec.structs.replace(report, notes=(*report.notes, *map(plain, troubles)))
+        self.outlets.write(report)
+        return report
 
     def _facts(self, session: pytest.Session, pytest_status: int) -> Facts:
         """Gather all that was seen."""
@@ -189,22 +208,56 @@ class Gate:
         self.notes += self.sight.chronicle.notes()
         if not limits.enforced:
             self.notes.append("pytest-timeout is turned off: time limits are judged afterwards, nothing is ended")
+        results = [*self.sight.results(), *self.skipped_modules]
+        self._listed = test_list(results, self.sight, self.demands.root, self._settings())
+        lost, told = self.demands.weigh(self._listed, complete=self._is_complete())
+        self.notes += [*self.demands.notes, *self.ground.caught("refused")]
+        obstacles += self._wrong_ground()
         evidence = collect_evidence(
             self.config,
-            tests=[*self.sight.results(), *self.skipped_modules],
-            signals=[*self.signals, *limits.signals()],
+            tests=results,
+            signals=[*self.signals, *limits.signals(), *told],
             obstacles=obstacles,
             collected=len(self.sight.marks),
         )
         return Facts(
             evidence=evidence,
             subject=self.subject,
-            environment=environment_of(),
+            environment=self.environment,
             started=self.started,
             whole_suite=self.sight.whole_suite,
             failed_outside=outside,
+            base=self.demands.base,
+            losses=tuple(lost),
             notes=tuple(self.notes),
         )
+
+    def _is_complete(self) -> bool:
+        """Whether all gate tests of the tree were found, so that one which is not there is gone."""
+        narrowed = any(self._narrowed()) or self.collection_errors or not self.sight.is_collected
+        return not narrowed and (self.controller is None or not self.controller.obstacles())
+
+    def _settings(self) -> dict[str, str]:
+        """Say what of the configuration the gate leans on."""
+        blocked = sorted({plugin for plugin in turned_off(self.config) if plugin != "no:cacheprovider"})
+        uncollected = sorted(signal.tests[0] for signal in self.signals if signal.name == COLLECTION_ERROR)
+        return {
+            "timeouts": "on" if self.sight.limits.enforced else "off",
+            "strict-xfail": "on" if is_strict(self.config) else "off",
+            "blocked": ",".join(plugin.removeprefix("no:") for plugin in blocked),
+            **({"uncollected": ", ".join(uncollected)} if uncollected else {}),
+        }
+
+    def _wrong_ground(self) -> Generator[Obstacle]:
+        """Say where something else was judged than what was to be judged."""
+        moved = self.ground.moved()
+        if moved:
+            detail = f"{len(moved)} tracked files changed while the gate ran, so what was judged is no one tree"
+            yield Obstacle(reason=Reason.TREE_MOVED, detail=detail, tests=tuple(map(readable, moved)))
+        strays = self.ground.strays()
+        if strays:
+            detail = f"something else was run than what was to be judged: {plain(strays[0])}"
+            yield Obstacle(reason=Reason.WRONG_TREE, detail=detail, tests=tuple(map(readable, strays[1:])))
 
     def _with_part(self, facts: Facts) -> Facts:
         """Add what the judgement of the whole needs, where this is a part of it."""
@@ -220,7 +273,7 @@ class Gate:
 
     def _narrowed(self) -> Generator[Obstacle]:
         """Say how the gate was made to look at less than all of it."""
-        for detail in narrowings(self.config, self.top):
+        for detail in narrowings(self.config, self.ground.top):
             yield Obstacle(reason=Reason.NARROWED, detail=f"narrowed by {detail}")
         for plugin, paths in self.sight.ignored_by.items():
             detail = f"narrowed by the plugin {plugin}, which left {len(paths)} paths uncollected"

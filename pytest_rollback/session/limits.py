@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from _pytest.mark.structures import Mark as PytestMark
 
+from pytest_rollback.judge.match import blocks_alone
 from pytest_rollback.model import Outcome, Signal, TestResult
 from pytest_rollback.policy.criteria import duration
 from pytest_rollback.policy.rules import Group, Policy
@@ -25,7 +26,12 @@ SHORTEST = 0.1  # so that a test which still gets its turn has one
 class Limits:
     """The clocks of one session's groups."""
 
-    def __init__(self, policy: Policy, *, enforced: bool, of_session: float | None = None) -> None:
+    def __init__(
+        self, policy: Policy, *, enforced: bool, of_session: float | None = None, stops_at_block: bool = False
+    ) -> None:
+        self.policy = policy
+        self.stops_at_block = stops_at_block
+        self.blocked: Group | None = None
         self.groups = {group.name: group for group in policy.groups}
         self.has_each = any(group.each_s is not None for group in policy.groups)
         self.enforced = enforced
@@ -54,18 +60,20 @@ class Limits:
             return  # a timer on a test that is withheld would go off in the middle of pytest's own work
         rest = max(min(rests), SHORTEST)
         own = item.get_closest_marker("timeout")
-        if (self.of_session if own is None else _seconds(own)) > rest:
+        if (self.of_session if own is None else seconds_of(own)) > rest:
             item.add_marker(pytest.mark.timeout(rest, **_how(own)), append=False)
             self.on_the_rest = item.nodeid, [group for group in self._groups(marks) if group.whole_s is not None]
 
     def are_on(self, marks: Iterable[Marks]) -> bool:
         """Whether any of some tests has a clock to keep: most suites have none, and then nobody looks at one."""
+        if self.stops_at_block:
+            return True
         timed = {name for name, group in self.groups.items() if group.whole_s is not None or group.fail_fast}
         return any(mark.group in timed for own in marks for mark in own)
 
     def why_withheld(self, marks: Marks) -> str | None:
         """Say why a test is not to run: every group that it belongs to was stopped."""
-        reasons = [self.stopped.get(mark.group) for mark in marks]
+        reasons = [self.stopped.get(mark.group) or self._behind_a_block(mark.group) for mark in marks]
         if not reasons or not all(reasons):
             return None
         return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
@@ -77,6 +85,10 @@ class Limits:
         """
         if result.outcome is Outcome.WITHHELD:
             return
+        if failing and self.stops_at_block and blocks_alone(result, self.policy):
+            first = min(self._groups(result.marks), key=lambda group: group.order)
+            if self.blocked is None or first.order < self.blocked.order:
+                self.blocked = first
         test, ending = self.on_the_rest
         if result.outcome is Outcome.TIMED_OUT and result.test == test:
             # It had all that was left. What its phases report adds up to a little less than that.
@@ -89,6 +101,12 @@ class Limits:
                 self.stopped.setdefault(group.name, f"{group.name} used up its {duration(group.whole_s or 0.0)}")
             if group.fail_fast and failing:
                 self.stopped.setdefault(group.name, f"{group.name} stops at its first failure")
+
+    def _behind_a_block(self, name: str) -> str | None:
+        """Say why a group is not run any more: the verdict stands, and whoever waits for it need not wait for more."""
+        if self.blocked is None or self.groups[name].order <= self.blocked.order:
+            return None
+        return f"{self.blocked.name} blocked already"
 
     def spent(self, group: Group) -> float:
         """Give the time that a group has taken."""
@@ -135,7 +153,7 @@ def timeout_of_session(config: pytest.Config) -> float | None:
         return None
 
 
-def _seconds(own: PytestMark) -> float:
+def seconds_of(own: PytestMark) -> float:
     """Read a test's own time limit; one that can't be read is pytest-timeout's to complain about."""
     written = own.args[0] if own.args else own.kwargs.get("timeout")
     try:

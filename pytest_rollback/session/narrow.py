@@ -120,6 +120,16 @@ def _in_addopts(config: pytest.Config) -> argparse.Namespace:
     return parser.parse_known_args(config.getini("addopts"))[0]
 
 
+def turned_off(config: pytest.Config) -> list[str]:
+    """List the plugins that the project's own configuration turns off."""
+    return [plugin for plugin in _in_addopts(config).plugins if plugin.startswith("no:")]
+
+
+def is_strict(config: pytest.Config) -> bool:
+    """Whether an unexpected pass fails by default."""
+    return bool(config.getini("strict_xfail"))
+
+
 def ignoring_plugin(config: pytest.Config, collection_path: Path) -> str | None:
     """Name the plugin that refused a path which pytest and the project's conftest files would collect."""
     if ignored_by_pytest(collection_path, config):

@@ -6,13 +6,12 @@ import os
 
 import pytest
 
-from pytest_rollback.policy.load import find_policy, load_policy
 from pytest_rollback.policy.problems import PolicyError
 from pytest_rollback.policy.rules import Policy
-from pytest_rollback.repo.look import look
-from pytest_rollback.repo.plumbing import GitError, anchored, strip
-from pytest_rollback.session.evidence import extra_rows
+from pytest_rollback.repo.plumbing import strip
+from pytest_rollback.session.demands import Demands
 from pytest_rollback.session.gate import Gate
+from pytest_rollback.session.ground import stand
 from pytest_rollback.session.hearing import Hearing
 from pytest_rollback.session.limits import Limits, has_timeouts, timeout_of_session
 from pytest_rollback.session.outlets import Outlets
@@ -45,7 +44,7 @@ def open_worker(config: pytest.Config, orders: Orders) -> None:
     """Let a worker run the gate tests; judging is the controller's."""
     config.option.continue_on_collection_errors = True
     _know_markers(config, orders.policy)
-    sight = _sight(config, orders.policy, orders.shard)
+    sight = _sight(config, orders.policy, orders.shard, staged=orders.staged)
     deal = dealer(orders.mode, int(config.workerinput["workercount"]))  # type: ignore[attr-defined]
     config.pluginmanager.register(
         Selection(orders.policy, sight, orders.failed_last, is_alone=False, deal=deal), SELECTION_NAME
@@ -59,34 +58,22 @@ def _open(config: pytest.Config, taken: dict[str, str]) -> Gate:
         msg = "the safety gate judges one environment at a time; run it once for each in place of --dist each"
         raise pytest.UsageError(msg)
     outlets = Outlets(config, config.option.rollback_reports)
-    notes = []
-    head = None
-    try:
-        head = look(config.rootpath, anchored(taken, config.invocation_params.dir))
-    except GitError as error:
-        notes.append(f"git could not be asked ({error}), so this counts as no live branch")
-    tighter = config.option.rollback_policy
-    if tighter is not None and not tighter.strip():
-        msg = "--gate-policy is empty; name a policy file, or leave the option out"
-        raise pytest.UsageError(msg)
-    policy = load_policy(
-        find_policy(config.rootpath, head.top if head else None),
-        config.invocation_params.dir / tighter if tighter else None,
-        extra_rows(config),
-    )
+    ground = stand(config, taken)
+    demands = Demands(config, ground)
+    policy = demands.policy
     config.option.continue_on_collection_errors = True
     config.option.loadscopereorder = False  # xdist would start with the largest file, not with the most critical one
     _know_markers(config, policy)
-    sight = _sight(config, policy, read_shard(config.option.rollback_shard))
+    sight = _sight(config, policy, read_shard(config.option.rollback_shard), staged=ground.is_staged)
     failed_last = failed_last_time(config)
     controller = None
     if are_used(config):
-        controller = Controller(config, policy, sight, failed_last)
+        controller = Controller(config, policy, sight, failed_last, staged=ground.is_staged)
         config.pluginmanager.register(controller, "rollback-controller")
     else:
         config.pluginmanager.register(Selection(policy, sight, failed_last), SELECTION_NAME)
     config.pluginmanager.register(Hearing(sight), "rollback-hearing")
-    return Gate(config, policy, head, outlets, sight, taken=taken, notes=notes, controller=controller)
+    return Gate(config, ground, demands, outlets, sight, taken=taken, controller=controller)
 
 
 def _know_markers(config: pytest.Config, policy: Policy) -> None:
@@ -94,6 +81,8 @@ def _know_markers(config: pytest.Config, policy: Policy) -> None:
         config.addinivalue_line("markers", f"{group.name}(*labels): a group of the safety gate")
 
 
-def _sight(config: pytest.Config, policy: Policy, shard: Shard | None) -> Sight:
-    limits = Limits(policy, enforced=has_timeouts(config), of_session=timeout_of_session(config))
-    return Sight(limits, whole_suite=bool(config.option.rollback_all), shard=shard)
+def _sight(config: pytest.Config, policy: Policy, shard: Shard | None, *, staged: bool) -> Sight:
+    enforced, of_session = has_timeouts(config), timeout_of_session(config)
+    limits = Limits(policy, enforced=enforced, of_session=of_session, stops_at_block=staged)
+    for_ci = {group.name for group in policy.groups if staged and group.at == "ci"}
+    return Sight(limits, whole_suite=bool(config.option.rollback_all), shard=shard, for_ci=for_ci)

@@ -37,6 +37,8 @@ class Outlets:
             parts.append(f"phase: {policy.phase.name}{risk}")
         if subject.branch:
             parts.append(f"branch: {subject.branch}{', live' if subject.live else ''}")
+        if not (subject.commit or subject.branch or subject.tree):
+            parts.append("outside git: nothing is recorded")
         if policy.mode == "shadow":
             parts.append("shadow: nothing is blocked")
         return readable(f"safety gate: {'; '.join(parts)}")

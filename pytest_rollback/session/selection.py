@@ -92,4 +92,6 @@ class Selection:
                 own = tuple(dict.fromkeys((*known, *own)))
                 self.sight.doubles.add(item.nodeid)
             marks[item.nodeid] = own
+            if own:
+                self.sight.note(item)
         self.sight.problems += self.reader.problems

@@ -14,10 +14,12 @@ import pytest
 from pytest_rollback.judge.tally import FAILING
 from pytest_rollback.model import Outcome, TestResult
 from pytest_rollback.session.chronicle import Chronicle
-from pytest_rollback.session.limits import Limits
+from pytest_rollback.session.limits import Limits, seconds_of
 from pytest_rollback.session.observe import EXCEPTIONS, Observer, readable
 from pytest_rollback.session.select import Marks
 from pytest_rollback.session.shard import Shard
+
+ASIDE = frozenset({"skip", "skipif", "xfail"})
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -29,14 +31,19 @@ class Manifest(msgspec.Struct, frozen=True):
     own_limits: list[str]
     elsewhere: list[str]
     doubles: list[str]
+    limits_of_tests: dict[str, float]
+    asides: list[str]
 
 
 class Sight:
     """The gate tests of one session."""
 
-    def __init__(self, limits: Limits, *, whole_suite: bool, shard: Shard | None = None) -> None:
+    def __init__(
+        self, limits: Limits, *, whole_suite: bool, shard: Shard | None = None, for_ci: Collection[str] = ()
+    ) -> None:
         self.limits = limits
         self.shard = shard
+        self.for_ci = for_ci  # groups that are kept out of this session
         self.whole_suite = whole_suite
         self.observer = Observer()
         self.chronicle = Chronicle()
@@ -49,10 +56,26 @@ class Sight:
         self.is_kept = True  # whether anybody keeps a clock or a journal of what the tests do
         self.elsewhere: set[str] = set()
         self.ignored_by: dict[str, list[str]] = {}
+        self.limits_of_tests: dict[str, float] = {}
+        self.asides: set[str] = set()  # tests that bear a marker by which they may not run, or may fail
+        self.is_collected = False
+
+    def note(self, item: pytest.Item) -> None:
+        """Note what a gate test says of itself beside its groups."""
+        for marker in item.iter_markers():
+            if marker.name in ASIDE:
+                self.asides.add(item.nodeid)
+            elif marker.name == "timeout" and item.nodeid not in self.limits_of_tests:
+                self.limits_of_tests[item.nodeid] = seconds_of(marker)
+
+    def is_left_to_ci(self, marks: Marks) -> bool:
+        """Whether a test belongs to groups alone that are kept out of this session."""
+        return bool(self.for_ci and marks) and all(mark.group in self.for_ci for mark in marks)
 
     def all_parts(self) -> set[str]:
         """Give the tests of all parts together, this one and the others."""
-        return {test for test, marks in self.marks.items() if marks or self.whole_suite}
+        wanted = {test for test, marks in self.marks.items() if marks or self.whole_suite}
+        return {test for test in wanted if not self.is_left_to_ci(self.marks[test])} if self.for_ci else wanted
 
     def cut(self) -> None:
         """Leave to the other parts what is theirs."""
@@ -62,6 +85,7 @@ class Sight:
 
     def settle(self, running: Collection[str]) -> None:
         """Note which gate tests are not going to run, now that nobody can drop one any more."""
+        self.is_collected = True
         here = self.marks.keys() - self.elsewhere
         wanted = here & self.all_parts()
         self.left_out = wanted - set(running)
@@ -100,6 +124,8 @@ class Sight:
             result = self.observer.result(test, marks)
             if test in self.left_out:
                 result = TestResult(test=test, outcome=Outcome.LEFT_OUT, marks=marks)
+            elif self.is_left_to_ci(marks):
+                result = TestResult(test=test, outcome=Outcome.LEFT_TO_CI, marks=marks)
             name = readable(test)
             result = self.limits.judge_time(result)
             yield result if name == test else msgspec.structs.replace(result, test=name)
@@ -113,6 +139,8 @@ class Sight:
             sorted(self.limits.own),
             sorted(self.elsewhere),
             sorted(self.doubles),
+            self.limits_of_tests,
+            sorted(self.asides),
         )
         return msgspec.msgpack.encode(manifest)
 
@@ -124,6 +152,8 @@ class Sight:
         self.elsewhere.update(manifest.elsewhere)
         self.doubles.update(manifest.doubles)
         self.limits.own.update(manifest.own_limits)
+        self.limits_of_tests.update(manifest.limits_of_tests)
+        self.asides.update(manifest.asides)
         for plugin, paths in manifest.ignored_by.items():
             known = self.ignored_by.setdefault(plugin, [])
             known.extend(path for path in paths if path not in known)

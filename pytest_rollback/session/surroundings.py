@@ -1,54 +1,107 @@
-"""What is judged, and where: the subject and the environment of one session."""
+"""What surrounds a session, as digests: what may make the same tree behave in another way, and what was asked of it."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
+import re
 import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
-from pytest_rollback.model import Environment, Subject
+import msgspec
+from msgspec import Struct
+
+from pytest_rollback.model import Environment
 from pytest_rollback.policy.rules import Policy
-from pytest_rollback.repo.look import Head
 
 INSTALLED = (".dist-info", ".egg-info")
-
-# CI systems check out a commit, not a branch; each says in a variable of its own which branch it stands for.
-BRANCH_VARIABLES = (
-    "GITHUB_HEAD_REF",
-    "GITHUB_REF_NAME",
-    "CI_COMMIT_BRANCH",
-    "BRANCH_NAME",
-    "BUILDKITE_BRANCH",
+FOLLOWED = ("--gate-report", "--gate-policy", "--color", "--tb", "--durations", "-r")
+HARMLESS = re.compile(
+    r"-[qv]+|--quiet|--verbose|--safety-gate|--gate-staged|--gate-no-record|--no-header|--no-summary|-r\w+|"
+    r"--(tb|color|durations|gate-report|gate-policy)=.*",
+    re.DOTALL,
 )
 
 
-def subject_of(head: Head | None, policy: Policy) -> Subject:
-    """Describe what is judged: the work tree, where its HEAD stands, and whether that is live."""
-    if head is None:
-        return Subject()
-    branch = head.branch or next((os.environ[name] for name in BRANCH_VARIABLES if os.environ.get(name)), None)
-    return Subject(
-        commit=head.commit,
-        branch=branch,
-        live=policy.is_live(branch, head.default_branch) and not head.uncommitted,
-        uncommitted=head.uncommitted,
-    )
+def now() -> str:
+    """Give this moment as events have it."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def environment_of() -> Environment:
-    """Describe where it ran: what may make the same tree behave in another way."""
+def environment_of(top: Path | None) -> Environment:
+    """Describe where it ran. What is installed from the judged repository belongs to the tree, and does not count."""
     python = platform.python_version()
     machine = (python, platform.python_implementation(), sys.platform, platform.machine())
-    digest = hashlib.sha256("\n".join([*machine, *sorted(_distributions())]).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join([*machine, *sorted(_distributions(top))]).encode()).hexdigest()
     return Environment(digest=digest, python=python, platform=f"{sys.platform}-{platform.machine()}")
 
 
-def _distributions() -> set[str]:
+def _distributions(top: Path | None) -> set[str]:
     """Name what is installed, with versions, by the folders alone: reading their metadata costs a small gate's time."""
+    ours = os.path.realpath(top) if top is not None else None
     found: set[str] = set()
     for folder in sys.path:
         with suppress(OSError), os.scandir(folder or ".") as entries:
-            found.update(entry.name for entry in entries if entry.name.endswith(INSTALLED))
+            found.update(entry.name for entry in entries if entry.name.endswith(INSTALLED) and not _is_of(ours, entry))
     return found
+
+
+def _is_of(top: str | None, entry: os.DirEntry[str]) -> bool:
+    """Whether a distribution was installed from the repository: it lies there, or says that it comes from there."""
+    if top is None:
+        return False
+    if entry.name.endswith(".egg-info"):
+        return os.path.realpath(entry.path).startswith(top + os.sep)
+    try:
+        said = json.loads(Path(entry.path, "direct_url.json").read_bytes())
+        path = os.path.realpath(unquote(urlsplit(said["url"]).path))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return path == top or path.startswith(top + os.sep)
+
+
+def selection_of(asked: Asked) -> str:
+    """Digest what was asked of a session: two that were asked the same select the same tests of the same tree."""
+    return hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What decides which tests of a tree run, and how."""
+
+    root: str
+    groups: tuple[str, ...]
+    whole_suite: bool
+    shard: str
+    arguments: tuple[str, ...]
+    from_environment: str
+
+
+def asked_of(
+    arguments: Sequence[str], *, root: str, policy: Policy, staged: bool, whole_suite: bool, shard: str
+) -> Asked:
+    """Gather what was asked, without what changes only how it is told. An option that nobody knows counts."""
+    groups = (group.name for group in policy.groups if group.at == "commit" or not staged)
+    return Asked(
+        root=root,
+        groups=tuple(sorted(groups)),
+        whole_suite=whole_suite,
+        shard=shard,
+        arguments=tuple(_telling(arguments)),
+        from_environment=" ".join(_telling(os.environ.get("PYTEST_ADDOPTS", "").split())),
+    )
+
+
+def _telling(arguments: Iterable[str]) -> Iterator[str]:
+    """Drop the arguments that change nothing of what is judged."""
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in FOLLOWED:
+            next(rest, None)
+        elif not HARMLESS.fullmatch(argument):
+            yield argument

@@ -39,6 +39,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     folder: str | None
     mode: str
     shard: Shard | None
+    staged: bool
 
 
 class Node(Protocol):
@@ -69,7 +70,10 @@ def are_used(config: pytest.Config) -> bool:
 class Controller:
     """The controller's side."""
 
-    def __init__(self, config: pytest.Config, policy: Policy, sight: Sight, failed_last: Iterable[str]) -> None:
+    def __init__(
+        self, config: pytest.Config, policy: Policy, sight: Sight, failed_last: Iterable[str], *, staged: bool
+    ) -> None:
+        self.staged = staged
         self.config = config
         self.policy = policy
         self.sight = sight
@@ -92,6 +96,7 @@ class Controller:
             folder=str(self.folder) if shares_disk else None,
             mode=self.config.option.dist,
             shard=self.sight.shard,
+            staged=self.staged,
         )
         node.workerinput[INPUT] = msgspec.msgpack.encode(orders)
 

@@ -39,6 +39,10 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _table(
         ("could not tell", "why"), [(obstacle.reason.value, obstacle.detail) for obstacle in report.obstacles]
     )
+    yield from _table(
+        ("lost", "was", "now", "approved"),
+        [(loss.name, loss.was, loss.now, loss.approved or "no") for loss in report.losses],
+    )
     tests: list[tuple[str, ...]] = [(result.test, result.outcome.value, result.message) for result in report.not_passed]
     yield from _table(("test", "outcome", "message"), tests[:SHOWN])
     if len(tests) > SHOWN:
@@ -64,6 +68,8 @@ def _facts(report: Report) -> Iterator[str]:
     at = f"{subject.commit[:12] if subject.commit else 'no commit'} on {subject.branch or 'no branch'}"
     yield ""
     yield f"- judged: {escape(at)}{' with uncommitted changes' if subject.uncommitted else ''}"
+    if report.base is not None:
+        yield f"- trusted base: {report.base.commit[:12] if report.base.commit else 'none'} ({escape(report.base.how)})"
     yield f"- policy: {escape(report.policy.source)} ({report.policy.digest[:12]})"
     yield f"- python {report.environment.python}, {escape(report.environment.platform)}"
     yield f"- started {report.started}, took {span(report.duration_s)}"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from pytest_rollback.model import Action, Report, Severity, Verdict
-from pytest_rollback.show.words import cut, order, ran, span, way_back
+from pytest_rollback.show.words import changed, cut, order, ran, span, way_back
 
 LABEL = 10
 INDENT = " " * LABEL
@@ -70,7 +70,7 @@ def _table(rows: list[Row], report: Report, width: int) -> Iterator[Line]:
     names = max((len(row.name) for row in rows), default=0) + 2
     reasons = max((len(row.reason) for row in rows), default=0) + 3
     fits = all(LABEL + names + reasons + len(row.order) <= width for row in rows)
-    told: set[str] = set()
+    told = {loss.what for loss in report.losses if loss.approved is None}  # they have lines of their own
     for row in rows:
         start = f"{row.weight:<{LABEL}}{row.name:<{names}}"
         if fits:
@@ -101,6 +101,7 @@ def _tests(tests: list[str], report: Report, width: int) -> Iterator[Line]:
 
 def _facts(report: Report) -> Iterator[tuple[str, str]]:
     yield "ran", ran(report)
+    yield from _lost(report)
     if report.recommendation is not None:
         yield "way back", way_back(report.recommendation)
     call = report.call
@@ -112,6 +113,17 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "note", note
     if report.mode == "shadow":
         yield "shadow", "all is judged and said, nothing is blocked: the status is 0"
+
+
+def _lost(report: Report) -> Iterator[tuple[str, str]]:
+    """Name what the trusted base demands and the change does not, so that each can be put back or approved."""
+    found = [loss for loss in report.losses if loss.approved is None]
+    for number, loss in enumerate(found[:SHOWN]):
+        yield "" if number else "lost", f"{loss.name}: {changed(loss)}"
+    if len(found) > SHOWN:
+        yield "", f"and {len(found) - SHOWN} more of {len(found)}; --gate-report FILE.json lists all"
+    if found:
+        yield "approve", "where that is right: pytest-rollback approve NAME --reason TEXT"
 
 
 def _folded(start: str, text: str, width: int, colour: str = "") -> Iterator[Line]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from pytest_rollback.model import Action, Finding, Level, Outcome, Recommendation, Report, Verdict
+from pytest_rollback.model import Action, Finding, Level, Loss, LossKind, Outcome, Recommendation, Report, Verdict
 
+BLOB = 12
 STEPS = ((86400, "d"), (3600, "h"), (60, "min"))
 ORDERS = {Action.ROLL_BACK: "roll back", Action.LOCK_DOWN: "lock down, roll back", Action.RESTORE: "restore"}
 
@@ -61,6 +62,7 @@ def ran(report: Report) -> str:
         (tests.skipped - xfailed, "skipped"),
         (xfailed, "expected to fail"),
         (tests.not_run, "not run"),
+        (tests.left_to_ci, "left to CI"),
         (_count(report, Outcome.FLAKY), "passed only after a rerun"),
         (_count(report, Outcome.XPASSED), "passed though expected to fail"),
     )
@@ -76,6 +78,12 @@ def way_back(recommendation: Recommendation) -> str:
         return f"none: {recommendation.reason}"
     what = undo(recommendation.level, f"{recommendation.action.value}, level {recommendation.level.value}")
     return f"{what}: {recommendation.status}, {recommendation.reason}"
+
+
+def changed(loss: Loss) -> str:
+    """Say from what to what a demand went; blobs are named by their first signs."""
+    short = [text[:BLOB] if loss.kind is LossKind.PROTECTED else text for text in (loss.was, loss.now)]
+    return f"{short[0]} -> {short[1]}"
 
 
 def _count(report: Report, outcome: Outcome) -> int:

@@ -45,7 +45,7 @@ def tell(place: Place, capsys: pytest.CaptureFixture[str]) -> Tell:
     def run() -> list[str]:
         assert main(["status"]) == 0
         here, *lines = RECENTLY.sub("RECENTLY", capsys.readouterr().out).splitlines()
-        assert here.startswith("here      ")
+        assert here.startswith("here       ")
         return lines
 
     return run
@@ -87,16 +87,16 @@ def passed(place: Place) -> None:
 
 def test_before_the_first_gate_it_says_how_to_run_one(tell: Tell) -> None:
     """No verdict is not a pass."""
-    assert tell() == ["last      no verdict on record in this work tree", "next      pytest --safety-gate"]
+    assert tell() == ["last       no verdict on record in this work tree", "next       pytest --safety-gate"]
 
 
 def test_after_a_pass_there_is_nothing_to_do(tell: Tell, place: Place) -> None:
     """The last verdict, and exactly what it was a verdict on."""
     passed(place)
     assert tell() == [
-        "last      passed (held): 3 of 3 gate tests passed",
-        "          RECENTLY, by policy 0123456789ab",
-        "          4f1c2a9 on main, with uncommitted work",
+        "last       passed (held): 3 of 3 gate tests passed",
+        "           RECENTLY, by policy 0123456789ab",
+        "           4f1c2a9 on main, with uncommitted work",
     ]
 
 
@@ -105,12 +105,12 @@ def test_a_crash_after_a_pass_is_what_counts(tell: Tell, place: Place) -> None:
     passed(place)
     crash(place)
     crashed = [
-        "crash     interrupted: 1 of 3 gate tests decided, 1 failed",
-        "          RECENTLY, by policy 0123456789ab",
-        "          4f1c2a9 on main, with uncommitted work",
-        "in flight b",
-        "failed    a",
-        "next      pytest --safety-gate",
+        "crash      interrupted: 1 of 3 gate tests decided, 1 failed",
+        "           RECENTLY, by policy 0123456789ab",
+        "           4f1c2a9 on main, with uncommitted work",
+        "in flight  b",
+        "failed     a",
+        "next       pytest --safety-gate",
     ]
     assert tell()[3:] == crashed
     acknowledge(place, *find_interrupted(place))
@@ -123,12 +123,12 @@ def test_a_verdict_after_a_crash_settles_it(tell: Tell, place: Place) -> None:
     acknowledge(place, *find_interrupted(place))
     opened(place, root="services/api").close(Verdict.BLOCKED, Reason.FINDINGS, passed=2, selected=3)
     assert tell() == [
-        "last      blocked (findings): 2 of 3 gate tests passed",
-        "          RECENTLY, by policy 0123456789ab",
-        "          4f1c2a9 on main, with uncommitted work",
-        "          project in services/api",
-        "earlier   1 interrupted, and told of by the gate that came next; --json lists them",
-        "next      pytest --safety-gate",
+        "last       blocked (findings): 2 of 3 gate tests passed",
+        "           RECENTLY, by policy 0123456789ab",
+        "           4f1c2a9 on main, with uncommitted work",
+        "           project in services/api",
+        "earlier    1 interrupted, and told of by the gate that came next; --json lists them",
+        "next       pytest --safety-gate",
     ]
 
 
@@ -139,9 +139,9 @@ def test_a_session_that_runs_here_is_waited_for(tell: Tell, place: Place) -> Non
         journal.start(str(number))
     lines = tell()
     journal.leave()
-    assert lines[1] == "running   0 of 20 gate tests decided"
-    assert lines[4:6] == ["in flight 0", "          1"]
-    assert lines[-1] == "          and 2 more of 12; --json lists all"
+    assert lines[1] == "running    0 of 20 gate tests decided"
+    assert lines[4:6] == ["in flight  0", "           1"]
+    assert lines[-1] == "           and 2 more of 12; --json lists all"
 
 
 def test_work_trees_share_crashes_and_not_verdicts(
@@ -155,13 +155,13 @@ def test_work_trees_share_crashes_and_not_verdicts(
     (tmp_path / "other" / "below").mkdir()
     monkeypatch.chdir(tmp_path / "other" / "below")
     assert find_place(Path.cwd()) == Place(place.folder, "worktrees/other")
-    assert tell()[0] == "last      no verdict on record in this work tree"
-    assert "          main work tree" in tell()
+    assert tell()[0] == "last       no verdict on record in this work tree"
+    assert "           main work tree" in tell()
     passed(Place(place.folder, "worktrees/other"))
-    assert tell()[-1] == "failed    a"
+    assert tell()[-1] == "failed     a"
     monkeypatch.chdir(repository.path)
     crash(Place(place.folder, "worktrees/other"))
-    assert "          work tree other" in tell()
+    assert "           work tree other" in tell()
 
 
 def test_every_key_is_there_and_null_where_nothing_is_known(facts: Facts, place: Place) -> None:
@@ -196,7 +196,7 @@ def test_any_name_of_a_test_comes_back_as_it_was(facts: Facts, tell: Tell, place
     (session,) = facts()["interrupted"]
     assert session["in_flight"] == [name]
     assert session["notes"] == []
-    assert tell()[4].startswith(f"in flight {name[:2]}")
+    assert tell()[4].startswith(f"in flight  {name[:2]}")
     assert all(line.isprintable() for line in tell())
 
 
@@ -247,13 +247,13 @@ def test_what_can_not_be_read_is_said(tell: Tell, place: Place, text: bytes) -> 
     (place.folder / "closed").mkdir(parents=True)
     for part in ("", "closed"):
         (place.folder / part / f"2099{part}{place.tag}.journal").write_bytes(text)
-    why = "note      " + ("1 of 1 lines of its journal can't be read" if text else "its journal is empty")
+    why = "note       " + ("1 of 1 lines of its journal can't be read" if text else "its journal is empty")
     assert tell() == [
-        "last      a session ended here, and its verdict is not on record",
+        "last       a session ended here, and its verdict is not on record",
         why,
-        "crash     interrupted: 0 gate tests decided; how many there were is not known",
+        "crash      interrupted: 0 gate tests decided; how many there were is not known",
         why,
-        "next      pytest --safety-gate",
+        "next       pytest --safety-gate",
     ]
 
 
@@ -262,7 +262,7 @@ def test_a_journal_of_a_newer_version_is_not_guessed_at(tell: Tell, place: Place
     place.folder.mkdir(parents=True)
     text = journals.line_of('{"type":"open","schema":2,"moon":1}') + journals.line_of('{"type":"start","test":"a"}')
     (place.folder / f"2099{place.tag}.journal").write_bytes(text)
-    assert tell()[2] == "note      its journal is of a newer pytest-rollback (schema 2); upgrade this one to read it"
+    assert tell()[2] == "note       its journal is of a newer pytest-rollback (schema 2); upgrade this one to read it"
     assert not any(line.startswith("in flight") for line in tell())
 
 
@@ -296,7 +296,7 @@ def test_a_moment_that_no_clock_shows_is_damage(
     opening = json.loads(path.read_bytes().splitlines()[0][9:])
     path.unlink()
     forged(place, json.dumps({**opening, "started": moment}))
-    assert tell()[2] == "note      1 of 1 lines of its journal can't be read"
+    assert tell()[2] == "note       1 of 1 lines of its journal can't be read"
     assert facts()["interrupted"][0]["started"] is None
     monkeypatch.undo()
     time.tzset()
@@ -313,7 +313,7 @@ def test_a_moment_that_no_clock_shows_is_damage(
 def test_numbers_that_nobody_wrote_are_damage(tell: Tell, place: Place, record: str) -> None:
     """They would fill the screen that is there for what is known."""
     forged(place, record)
-    assert tell()[2] == "note      1 of 1 lines of its journal can't be read"
+    assert tell()[2] == "note       1 of 1 lines of its journal can't be read"
 
 
 def test_many_crashes_are_counted_and_the_newest_told(tell: Tell, facts: Facts, place: Place) -> None:
@@ -322,8 +322,8 @@ def test_many_crashes_are_counted_and_the_newest_told(tell: Tell, facts: Facts, 
     for number in range(20):
         forged(place, f'{{"type":"start","test":"t{number}"}}')
     lines = tell()
-    assert [line for line in lines if line.startswith("in flight")] == [f"in flight t{n}" for n in range(15, 20)]
-    assert lines[-2:] == ["          and 15 more of 20 before that; --json lists all", "next      pytest --safety-gate"]
+    assert [line for line in lines if line.startswith("in flight")] == [f"in flight  t{n}" for n in range(15, 20)]
+    assert lines[-2:] == ["           and 15 more of 20 before that; --json lists all", "next       pytest --safety-gate"]
     assert len(facts()["interrupted"]) == 20
 
 

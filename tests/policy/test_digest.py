@@ -38,6 +38,7 @@ BEFORE: dict[str, Any] = {
     },
     "metrics": {"queue": {"required": False}},
     "phases": {"now": {}, "next": {}},
+    "drift": {"user": {"source": "schema/user.json", "copies": ["a/user.json"]}},
 }
 CHANGES = {
     "mode": 'mode = "shadow"',
@@ -45,6 +46,15 @@ CHANGES = {
     "live": 'live = ["main"]',
     "labels": 'labels = ["chat", "login"]',
     "phase": 'phase = "next"',
+    "protected": 'protected = ["schema/**"]',
+    "carry": 'carry = ["config/*.local"]',
+    "reuse": "reuse = true",
+    "sign": "sign = true",
+    "approvers": 'approvers = ["*@example.org"]',
+    "machines": "machines = []",
+    "machine-approval": "machine-approval = true",
+    "drift.source": '[drift.user]\nsource = "schema/person.json"',
+    "drift.copies": '[drift.user]\ncopies = ["*/user.json"]',
     "groups.order": "[groups.smoke]\norder = 8",
     "groups.each": '[groups.smoke]\neach = "8 s"',
     "groups.whole": '[groups.smoke]\nwhole = "8 s"',

@@ -204,6 +204,16 @@ ROWS = {
     ),
     "error-rate-raised": Row("low", "note", None, None, None, (number("error-rate", 1.1),), (number("error-rate", 1),)),
     # Beyond the table: what the gate itself finds out.
+    "erosion": Row(
+        "high", "investigate", 10 * MIN, "commit", 30 * MIN, (said("erosion"),), (said("erosion-unchecked"),)
+    ),
+    "erosion-unchecked": Row(
+        "medium", "watch", 30 * MIN, None, HOUR, (said("erosion-unchecked"),), (said("erosion"),)
+    ),
+    "machine-commit": Row(
+        "high", "investigate", 10 * MIN, "commit", 30 * MIN, (said("machine-commit"),), (said("machine"),)
+    ),
+    "drift": Row("high", "investigate", 10 * MIN, "file", 30 * MIN, (said("drift"),), (said("drifted"),)),
     "collection": Row(*AT_ONCE, "commit", 5 * MIN, (said("collection-error"),), (said("warnings"),)),
     "limit": Row(
         "high", "investigate", 15 * MIN, "commit", 30 * MIN, (number("start-up", 10.1),), (number("start-up", 10),)

@@ -104,7 +104,21 @@ MISTAKES = [
     ("phases.p.requires = ['isolaton']", 'phases.p.requires: nothing is named "isolaton"; did you mean "isolation"?'),
     ("triggers.memory.enabled = false\nphases.p.stop = ['memory']", 'phases.p.stop: "memory" is switched off'),
     ("phase = 'p'", 'phase: nothing is named "p"'),
-    ("x-y = 1", "x-y: unknown key; known: groups, labels, live, "),
+    ("protected = ['']", "protected: names nothing; leave it out"),
+    ("protected = ['/etc/**']", "protected: '/etc/**' is no place in the project; write it as seen from its root"),
+    ("carry = ['a/../../b']", "carry: 'a/../../b' is no place in the project"),
+    ('protected = ["a\\u0000b"]', "protected: 'a\\x00b' is no place in the project"),
+    ("approvers = ['ada']", "approvers: 'ada' is no mail; write \"ada@example.org\", or \"*@example.org\" for all"),
+    ("approvers = [' ']", "approvers: names nothing; leave it out"),
+    ("machines = ['']", "machines: names nothing; leave it out"),
+    ("machines = []\nmachine-approval = true", 'machine-approval: needs "machines", the authors who are meant by it'),
+    ("drift.user.copies = ['a']", "drift.user.source: missing; name the file or folder that counts"),
+    ("drift.user.source = 'a'", "drift.user.copies: missing; name patterns of its copies"),
+    ("drift.user = {source = 'a', copies = []}", "drift.user.copies: missing; name patterns of its copies"),
+    ("drift.user = {source = '*', copies = ['a']}", 'drift.user.source: "*" is a pattern; name the one file'),
+    ("drift.user = {source = '../a', copies = ['a']}", "drift.user.source: '../a' is no place in the project"),
+    ("drift.user = {source = 'a', copies = ['~/b']}", "drift.user.copies: '~/b' is no place in the project"),
+    ("x-y = 1", "x-y: unknown key; known: approvers, carry, drift, groups, labels, live, "),
 ]
 
 
@@ -229,7 +243,7 @@ def test_a_shared_file_that_cannot_be_read_is_said(tmp_path: Path, monkeypatch: 
 
 KEYS = [("", field.encode_name) for field in msgspec.structs.fields(PolicyTable) if field.encode_name not in TABLES]
 KEYS += [(name, field.encode_name) for name, shape in TABLES.items() for field in msgspec.structs.fields(shape)]
-ROWS = {"": "", "groups": "smoke", "triggers": "chat", "metrics": "memory", "phases": "move", "tiers": "1"}
+ROWS = {"": "", "groups": "smoke", "triggers": "chat", "metrics": "memory", "phases": "move", "tiers": "1", "drift": "user"}
 
 
 @pytest.mark.parametrize(("family", "key"), KEYS)

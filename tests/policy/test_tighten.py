@@ -15,6 +15,12 @@ PROJECT = """
 trusted = "origin/main"
 live = ["main", "release/*"]
 phase = "move"
+labels = ["fast", "slow", "x", "y", "new"]
+protected = ["schema/**", "a/b.json", "LICENSE"]
+sign = true
+approvers = ["ada@example.org", "*@safety.example.org"]
+machines = ["*[bot]*", "robot@*"]
+machine-approval = true
 [groups.smoke]
 each = "30 s"
 whole = "5 min"
@@ -53,6 +59,14 @@ requires = ["smoke", "isolation"]
 stop = ["memory"]
 way-back = "20 min"
 [phases.stay]
+[drift.user]
+source = "schema/user.json"
+copies = ["a/user.json", "b/user.json"]
+[triggers.few]
+group = "isolation"
+failures = "1 to 2"
+severity = "high"
+action = "watch"
 [triggers.nobody]
 group = "nightly"
 label = "x"
@@ -111,6 +125,20 @@ LOOSER = [
     ("[metrics.queue]\nrequired = false", ["metrics.queue.required"]),
     ('[phases.move]\nrequires = ["isolation"]', ["phases.move.requires"]),
     ("[phases.move]\nstop = []", ["triggers.memory.severity", "triggers.memory.action", "phases.move.stop"]),
+    ("labels = []", ["labels"]),
+    ('protected = ["schema/**", "a/*"]', ["protected"]),
+    ('protected = ["sch*/**", "a/**", "LICENSE"]', ["protected"]),
+    ("sign = false", ["sign"]),
+    ("approvers = []", ["approvers"]),
+    ('approvers = ["ada@example.org", "*@example.org"]', ["approvers"]),
+    ('approvers = ["a?a@example.org"]', ["approvers"]),
+    ('machines = ["robot@*"]', ["machines"]),
+    ('machines = ["*[bot]*", "robot@example.org"]', ["machines"]),
+    ("machine-approval = false", ["machine-approval"]),
+    ('[drift.user]\nsource = "b/user.json"', ["drift.user.source"]),
+    ('[drift.user]\ncopies = ["a/user.json", "c/user.json"]', ["drift.user.copies"]),
+    ('[tiers.1]\nlevels = ["change", "file", "commit", "group"]', ["tiers.2.levels"]),
+    ('[tiers.3]\nlevels = []', ["tiers.3.levels"]),
     # A row that only the second policy has takes the group out of the hands of the row for all others.
     (
         '[triggers.sly]\ngroup = "smoke"\nseverity = "critical"\naction = "note"',
@@ -121,6 +149,9 @@ LOOSER = [
     ('[triggers.sly]\ngroup = "nightly"\nseverity = "low"\naction = "watch"', ["triggers.sly"]),
     ('[triggers.sly]\nlabel = "y"\nrate = "> 9 %"\nseverity = "low"\naction = "roll back"', ["triggers.sly"]),
     ('[triggers.sly]\nsignal = ["flaky", "odd"]\nseverity = "low"\naction = "note"', ["triggers.sly"]),
+    ('[triggers.sly]\nenabled = false\nsignal = "odd"\nseverity = "low"\naction = "note"', ["triggers.sly"]),
+    # Within a range, more failures can be fewer reasons to fire.
+    ('[triggers.few]\ngroup = ["isolation", "golden_path"]', ["triggers.few.failures"]),
 ]
 STRICTER = [
     "",
@@ -144,6 +175,11 @@ STRICTER = [
     '[phases.move]\nrequires = ["smoke", "isolation", "golden_path"]\nway-back = "9 min"',
     '[phases.move]\nstop = ["memory", "compliance-slip"]',
     '[phases.stay]\nway-back = "1 min"\n[tiers.5]\nname = "board"',
+    'labels = ["fast", "slow", "x", "y", "new", "more"]\nprotected = ["**"]\nreuse = true\ncarry = ["config/*.local"]',
+    'approvers = ["eve@safety.example.org"]\nmachines = ["*bot*", "*[bot]*", "*@*"]',
+    'approvers = ["ADA@example.org"]\nmachines = ["*[BOT]*", "robot@*"]',
+    '[drift.user]\ncopies = ["b/user.json", "a/user.json", "c"]\n[drift.more]\nsource = "x"\ncopies = ["y"]',
+    '[tiers.1]\nlevels = ["change"]\n[tiers.2]\nlevels = ["file", "commit", "group", "phase"]\ncontacts = []',
     '[triggers.new]\ngroup = "smoke"\nseverity = "high"\naction = "roll back"',
     '[triggers.new]\ngroup = "nightly"\nlabel = "y"\nseverity = "high"\naction = "lock down"',
     '[triggers.new]\nsignal = "odd"\nseverity = "high"\naction = "restore"',
@@ -251,10 +287,12 @@ def test_what_is_gone_is_named(tmp_path: Path) -> None:
         "groups.nightly",
         "triggers.queue",
         "triggers.dip",
+        "triggers.few",
         "triggers.nobody",
         "metrics.queue",
         "phases.move",
         "phases.stay",
+        "drift.user",
     }
 
 

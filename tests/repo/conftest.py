@@ -21,8 +21,8 @@ def stand_in(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = repository.path / '.git/it\'s a "grün" $HOME/python'
     path.parent.mkdir()
     path.write_text(
-        '#!/bin/sh\necho "ran $1 $2 $3 in $PWD with $GIT_INDEX_FILE"\n'
-        'printf \'{\\n  %s\\n}\\n\' "${VERDICT-\\"verdict\\": \\"passed\\"}" >"${4#--gate-report=}"\n'
+        '#!/bin/sh\necho "ran $1 $2 $3 $4 in $PWD with $GIT_INDEX_FILE"\n'
+        'printf \'{\\n  %s\\n}\\n\' "${VERDICT-\\"verdict\\": \\"passed\\"}" >"${5#--gate-report=}"\n'
         'exit "${STATUS-0}"\n',
         "utf-8",
     )

@@ -12,7 +12,7 @@ from conftest import Repository
 from pytest_rollback.cli import main
 from pytest_rollback.repo.hooks import HookRefusedError, plan_hook
 
-CALL = "-m pytest --safety-gate || exit 1"
+CALL = "-m pytest --safety-gate --gate-staged || exit 1"
 
 Commit = Callable[..., tuple[int, str]]
 

@@ -17,7 +17,7 @@ from pytest_rollback.repo.hooks import HookRefusedError, plan_hook, render_hook
 
 HOLDS = "import pytest\n@pytest.mark.golden_path\ndef test_it(): pass\n"
 FAILS = HOLDS.replace("pass", "assert 0")
-CALL = "-m pytest --safety-gate || exit 1"
+CALL = "-m pytest --safety-gate --gate-staged || exit 1"
 
 Commit = Callable[..., tuple[int, str]]
 
@@ -86,15 +86,6 @@ def test_a_conftest_that_ends_the_process_stops_the_commit(repository: Repositor
     assert commit(repository.path)[0] == 1
 
 
-def test_unstaged_edits_are_said(repository: Repository, commit: Commit, stand_in: Path) -> None:
-    """The work tree is judged; where that is not what is committed, somebody should know."""
-    repository.commit(a_py="# one\n")
-    assert main(["init", "--hook"]) == 0
-    assert "unstaged edits" not in commit(repository.path)[1], stand_in
-    repository.write("a.py", "# two\n")
-    assert "there are unstaged edits; the gate judges them too" in commit(repository.path)[1]
-
-
 def test_an_interpreter_without_pytest_stops_the_commit(repository: Repository, commit: Commit, stand_in: Path) -> None:
     """An environment that was made anew judges nothing, and that must not look like a pass."""
     real = Path(sys.prefix, "bin", "python")
@@ -137,7 +128,7 @@ def test_the_gate_of_a_sub_folder_runs_there_and_finds_the_index(
     assert main(["init", "--root", str(root), "--hook"]) == 0
     status, said = commit(repository.path)
     assert status == 0, stand_in
-    assert f"ran -m pytest --safety-gate in {root} with {repository.path}/.git/index" in said
+    assert f"ran -m pytest --safety-gate --gate-staged in {root} with {repository.path}/.git/index" in said
     root.rename(repository.path / "moved")
     status, said = commit(repository.path)
     assert status == 1
@@ -216,7 +207,7 @@ def test_a_hook_of_ours_that_somebody_edited_is_left_alone(repository: Repositor
 def test_a_hook_of_a_newer_version_is_left_alone(repository: Repository) -> None:
     """It may know of something that this version does not."""
     path = repository.path / ".git/hooks/pre-commit"
-    path.write_bytes(render_hook(sys.executable, ".").replace(b"version 1,", b"version 2,"))
+    path.write_bytes(render_hook(sys.executable, ".").replace(b"version 2,", b"version 3,"))
     with pytest.raises(HookRefusedError, match="newer pytest-rollback"):
         plan_hook(repository.path, sys.executable)
 
@@ -228,7 +219,7 @@ def test_the_hook_of_another_project_of_the_repository_is_left_alone(repository:
     path.write_bytes(render_hook("/bin/python", "one two"))
     with pytest.raises(HookRefusedError) as refused:
         plan_hook(repository.path, "/bin/python")
-    assert f"\n    (cd 'one two' && /bin/python -m pytest --safety-gate) || exit 1\n    /bin/python {CALL}" in str(
+    assert f"\n    (cd 'one two' && /bin/python -m pytest --safety-gate --gate-staged) || exit 1\n    /bin/python {CALL}" in str(
         refused.value
     )
 

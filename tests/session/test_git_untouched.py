@@ -18,7 +18,7 @@ def state(repository: Repository) -> dict[str, object]:
     inside = repository.path / ".git"
     return {
         "status": repository.git("status", "--porcelain", "--untracked-files=all"),
-        "refs": repository.git("for-each-ref"),
+        "refs": repository.git("for-each-ref", "refs/heads", "refs/tags", "refs/remotes", "refs/stash"),
         "head": (inside / "HEAD").read_text(),
         "stash": repository.git("stash", "list"),
         "config": (inside / "config").read_text(),

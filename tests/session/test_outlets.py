@@ -42,7 +42,8 @@ def test_one_header_line_says_what_stands_before_the_change(gate: RunGate, pytes
     )
     lines = [line for line in gate(HOLDS).text.splitlines() if line.startswith("safety gate: golden")]
     assert lines == [
-        "safety gate: golden_path, isolation, mission_critical; policy: pyproject.toml; phase: move (risk high)"
+        "safety gate: golden_path, isolation, mission_critical; policy: pyproject.toml; phase: move (risk high); "
+        "outside git: nothing is recorded"
     ]
 
 

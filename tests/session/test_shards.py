@@ -317,16 +317,19 @@ def test_a_test_with_an_unprintable_name_is_found_in_its_share(
     assert (status, report["tests"]["passed"]) == (0, 11)
 
 
-def test_parts_of_uncommitted_work_are_no_pass(
+def test_parts_of_untracked_work_are_no_pass(
     gate: RunGate, capsys: pytest.CaptureFixture[str], repository: Repository
 ) -> None:
-    """Two machines with the same HEAD can still have two different trees."""
+    """Edits that are tracked have a tree that can be compared; what is in none may differ between machines."""
     code = SUITE.format("pass")
     gate(code)
     repository.commit(library_py="LIMIT = 1\n")
     status, report = merged(capsys, *parts_of(gate, code, 2))
     assert (status, report["notes"]) == (0, [])
     repository.write("library.py", "LIMIT = 2\n")
+    status, report = merged(capsys, *parts_of(gate, code, 2))
+    assert (status, report["notes"]) == (0, [])
+    repository.write("forgotten.py", "LIMIT = 2\n")
     status, report = merged(capsys, *parts_of(gate, code, 2))
     assert (status, report["reason"]) == (81, "parts")
     assert "commit first" in report["obstacles"][0]["detail"]

@@ -1,0 +1,156 @@
+"""What `status` tells of the record: the verdict on what is checked out, the known good, and what is open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from pytest_rollback.cli.record import SHORT, SHORT_COMMIT, count
+from pytest_rollback.model import Verdict
+from pytest_rollback.repo.catalogue import Catalogue, Recorded, Wanted
+from pytest_rollback.repo.known_good import Search, known_good
+from pytest_rollback.repo.ledger import Ledger, LedgerError
+from pytest_rollback.repo.look import Head, tree_of
+from pytest_rollback.repo.plumbing import GitError
+
+FAR_ENOUGH = 1000
+NAMED = 3
+PASSED = Verdict.PASSED.value
+Line = tuple[str, str]
+
+
+class Open(Struct, frozen=True, kw_only=True):
+    """A live branch on which the last verdict is no pass: since when, and in how many verdicts."""
+
+    branch: str | None
+    since: str
+    verdicts: int
+    last: Recorded
+
+
+class OnRecord(Struct, frozen=True, kw_only=True):
+    """What the record says of a work tree. `trouble` says why it could not be asked."""
+
+    events: int = 0
+    tree: str | None = None
+    unkeyed: tuple[str, ...] = ()
+    verdict: Recorded | None = None
+    known_good: Search | None = None
+    open: tuple[Open, ...] = ()
+    trouble: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether what is checked out has passed."""
+        return self.verdict is not None and self.verdict.entry.verdict == PASSED
+
+
+def find_on_record(folder: Path, head: Head | None, extra: Mapping[str, str]) -> OnRecord:
+    """Ask the ledger once for all that there is to tell."""
+    try:
+        with Catalogue(Ledger(folder, extra or None)) as catalogue:
+            return _ask(catalogue, head, extra)
+    except (GitError, LedgerError) as error:
+        return OnRecord(trouble=str(error))
+
+
+def lines_of(found: OnRecord, when: Callable[[datetime], str]) -> Iterator[Line]:
+    """Write it for people."""
+    if found.trouble:
+        yield "record", f"can't be read: {found.trouble}"
+        return
+    if not found.events:
+        return
+    if found.verdict is None:
+        yield "this tree", "has no verdict on record"
+    else:
+        entry = found.verdict.entry
+        steady = "" if entry.steady or entry.verdict != PASSED else ", after a rerun"
+        yield "this tree", f"{entry.verdict}{steady}: {entry.says} (event {found.verdict.id[:SHORT]})"
+    yield from _unkeyed(found)
+    yield from _known_good(found.known_good, when)
+    for each in found.open:
+        on = f" on {each.branch}" if each.branch else ""
+        since = when(datetime.fromisoformat(each.since.replace("Z", "+00:00")))
+        told = f"{each.last.entry.verdict}{on} since {since}, in {count(each.verdicts, 'verdict')}"
+        yield "open", f"{told} (event {each.last.id[:SHORT]})"
+    yield "record", f"{count(found.events, 'event')}; pytest-rollback log lists them"
+
+
+def document_of(found: OnRecord) -> dict[str, Any]:
+    """Write it for machines."""
+    good = found.known_good.found if found.known_good else None
+    return {
+        "record": {"events": found.events, "trouble": found.trouble or None},
+        "tree": found.tree,
+        "unkeyed": found.unkeyed,
+        "verdict": found.verdict
+        and {
+            "event": found.verdict.id,
+            "verdict": found.verdict.entry.verdict,
+            "reason": found.verdict.entry.reason,
+            "steady": found.verdict.entry.steady,
+            "at": found.verdict.entry.at,
+        },
+        "known_good": good and {"commit": good.commit, "tree": good.tree, "event": good.event, "at": good.entry.at},
+        "known_good_cut_short": bool(found.known_good and found.known_good.cut_short),
+        "open": [
+            {"branch": each.branch, "since": each.since, "verdicts": each.verdicts, "event": each.last.id}
+            for each in found.open
+        ],
+    }
+
+
+def _ask(catalogue: Catalogue, head: Head | None, extra: Mapping[str, str]) -> OnRecord:
+    events = catalogue.count()
+    if head is None or not events:
+        return OnRecord(events=events)
+    tree = tree_of(head, extra)
+    verdict = next((found for found in catalogue.verdicts_of(tree) if found.entry.whole), None)
+    good = known_good(catalogue, head.top, head.commit, inclusive=True) if head.commit else None
+    return OnRecord(
+        events=events,
+        tree=tree,
+        unkeyed=head.unkeyed,
+        verdict=verdict,
+        known_good=good,
+        open=tuple(_open(catalogue)),
+    )
+
+
+def _open(catalogue: Catalogue) -> Iterator[Open]:
+    """Find the live branches whose last verdict is no pass, and when that began."""
+    by_branch: dict[str | None, list[Recorded]] = {}
+    for found in catalogue.entries(Wanted(kinds=("verdict",)), limit=FAR_ENOUGH):
+        if found.entry.live and found.entry.whole:
+            by_branch.setdefault(found.entry.branch, []).append(found)
+    for branch, verdicts in by_branch.items():
+        count_open = next((n for n, each in enumerate(verdicts) if each.entry.verdict == PASSED), len(verdicts))
+        run = verdicts[:count_open]
+        if any(each.entry.verdict == Verdict.BLOCKED.value for each in run):
+            yield Open(branch=branch, since=run[-1].entry.at, verdicts=len(run), last=run[0])
+
+
+def _unkeyed(found: OnRecord) -> Iterator[Line]:
+    """Say why no commit will find a verdict on what is here."""
+    if found.unkeyed:
+        more = f" and {len(found.unkeyed) - NAMED} more" if len(found.unkeyed) > NAMED else ""
+        yield "unkeyed", f"{'; '.join(found.unkeyed[:NAMED])}{more}"
+        yield "", "a verdict on this is nobody's known good; commit, ignore or remove it"
+
+
+def _known_good(search: Search | None, when: Callable[[datetime], str]) -> Iterator[Line]:
+    if search is None:
+        return
+    good = search.found
+    if good is None:
+        cut = "; this clone is shallow, so it may lie further back" if search.cut_short else ""
+        yield "known good", f"none in {count(search.searched, 'commit')} from here back{cut}"
+        return
+    back = "checked out" if search.searched == 1 else f"{count(search.searched - 1, 'commit')} back"
+    moment = when(datetime.fromisoformat(good.entry.at.replace("Z", "+00:00")))
+    yield "known good", f"{good.commit[:SHORT_COMMIT]}, {back}, judged {moment} (event {good.event[:SHORT]})"
