@@ -1,4 +1,4 @@
-"""How often erosion cries wolf: walks the histories of real projects, and compares the tests of each commit with its parent's.
+"""How often erosion cries wolf: walks real histories, and compares the tests of each commit with its parent's.
 
     python erosion.py /path/to/a/clone [/path/to/another ...]
 
@@ -23,6 +23,7 @@ from pytest_rollback.events import ListedTest, TestList
 from pytest_rollback.judge.erosion import losses
 from pytest_rollback.judge.follow import follow
 from pytest_rollback.judge.likeness import Module
+from pytest_rollback.judge.spots import Sources
 from pytest_rollback.model import LossKind, Mark
 from pytest_rollback.repo.blobs import changed_files, read_files, sources_between
 
@@ -49,14 +50,16 @@ def main() -> None:
     parser.add_argument("--commits", type=int, default=200)
     parser.add_argument("--all", action="store_true", help="mark every test, not a third of them")
     options = parser.parse_args()
-    walks = {clone.parent.name or str(clone): walk(clone, options.commits, options.all) for clone in options.clone}
+    walks = {clone: walk(clone, options.commits, everything=options.all) for clone in options.clone}
     print(f"\n{'project':<32}{'commits':>8}{'raised':>8}{'losses':>8}{'tests now':>11}{'ms a commit':>13}")
-    for name, found in walks.items():
+    for clone, found in walks.items():
         cost = 1000 * found.seconds / max(found.commits, 1)
-        print(f"{name:<32}{found.commits:>8}{found.raised:>8}{found.gone:>8}{found.tests:>11}{cost:>13.1f}")
+        print(
+            f"{'/'.join(clone.parts[-2:]):<32}{found.commits:>8}{found.raised:>8}{found.gone:>8}{found.tests:>11}{cost:>13.1f}"
+        )
 
 
-def walk(clone: Path, most: int, everything: bool) -> Walk:
+def walk(clone: Path, most: int, *, everything: bool) -> Walk:
     """Compare each of the newest commits that touch tests with its first parent, the oldest first."""
     found = Walk()
     trees = Trees(clone)
@@ -66,7 +69,7 @@ def walk(clone: Path, most: int, everything: bool) -> Walk:
         sources = sources_between(clone, f"{parent}^{{tree}}", f"{commit}^{{tree}}")
         begun = time.perf_counter()
         before, marked = marked, follow_marks(base, now, marked, sources)
-        old, new = chosen(base, before, everything), chosen(now, marked, everything)
+        old, new = (chosen(each, names, everything=everything) for each, names in ((base, before), (now, marked)))
         lost = [loss for loss in losses(old, new, sources=sources) if loss.kind in (LossKind.GONE, LossKind.UNMARKED)]
         found.seconds += time.perf_counter() - begun
         found.commits += 1
@@ -80,14 +83,14 @@ def walk(clone: Path, most: int, everything: bool) -> Walk:
     return found
 
 
-def follow_marks(base: TestList, now: TestList, marked: Mapping[str, str], sources: object) -> dict[str, str]:
-    """Carry over by which name a test was first known: that, and not its name of today, decides whether it is marked."""
-    pairs = follow(base, now, sources=sources)  # type: ignore[arg-type]
+def follow_marks(base: TestList, now: TestList, marked: Mapping[str, str], sources: Sources) -> dict[str, str]:
+    """Carry over by which name a test was first known: that, not its name of today, decides whether it is marked."""
+    pairs = follow(base, now, sources=sources)
     known = {is_now.test: marked.get(was.test, was.test) for was, is_now in pairs if is_now is not None}
     return {test.test: known.get(test.test, test.test) for test in now.tests}
 
 
-def chosen(tests: TestList, marked: Mapping[str, str], everything: bool) -> TestList:
+def chosen(tests: TestList, marked: Mapping[str, str], *, everything: bool) -> TestList:
     """Keep the tests that count as marked."""
     kept = tuple(test for test in tests.tests if everything or is_chosen(marked.get(test.test, test.test)))
     return structs.replace(tests, tests=kept)
@@ -191,7 +194,9 @@ def subject_of(clone: Path, commit: str) -> str:
 
 def git(clone: Path, *arguments: str) -> str:
     """Ask git."""
-    return subprocess.run(["git", *arguments], cwd=clone, check=True, capture_output=True).stdout.decode(errors="replace")
+    return subprocess.run(["git", *arguments], cwd=clone, check=True, capture_output=True).stdout.decode(
+        errors="replace"
+    )
 
 
 if __name__ == "__main__":

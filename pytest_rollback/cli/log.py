@@ -84,7 +84,7 @@ def _commit(ledger: Ledger, named: str) -> str:
     except GitError as error:
         if len(named) >= SHORTEST and not set(named.lower()) - set(HEX):
             return named.lower()
-        msg = f"there is no commit {readable(named)!r} here; name a branch, a tag, or the beginning of a commit's id"
+        msg = f"there is no commit '{readable(named)}' here; name a branch, a tag, or the beginning of a commit's id"
         raise CommandError(msg) from error
 
 

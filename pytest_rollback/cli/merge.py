@@ -16,10 +16,16 @@ from typing import TextIO
 import msgspec
 
 from pytest_rollback.cli import CommandError
+from pytest_rollback.events import Digests
 from pytest_rollback.judge.fold import PartError, Piece, fold, unpack
+from pytest_rollback.judge.onrecord import judgment_of
 from pytest_rollback.judge.report import report_on
 from pytest_rollback.judge.status import status_of
 from pytest_rollback.model import SCHEMA, Report
+from pytest_rollback.repo.hooks import root_below
+from pytest_rollback.repo.identity import identity
+from pytest_rollback.repo.ledger import Draft, Ledger, LedgerError
+from pytest_rollback.repo.plumbing import GitError, find_top
 from pytest_rollback.session.forge import Forge
 from pytest_rollback.show import files, json, terminal
 
@@ -40,6 +46,7 @@ def add_to(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument(
         "--report", metavar="PATH", type=Path, action="append", default=[], help="write it, as --gate-report does"
     )
+    parser.add_argument("--no-record", action="store_true", help="judge, and add nothing to the ledger")
     parser.set_defaults(run=run)
 
 
@@ -57,10 +64,30 @@ def run(options: argparse.Namespace) -> int:
     report = report_on(facts, policy, datetime.now(timezone.utc))
     problems = [f"--report {text}" for path in options.report if (text := files.write(path, report))]
     unheard = bool(problems)
+    if not options.no_record:
+        report = _recorded(report)
     problems += forge.summarise(report)  # a summary is a courtesy: without it, the verdict stands
     _tell(report, forge, as_json=options.json)
     _write((forge.harmless(_shown(problem)) for problem in problems), sys.stderr)
     return status_of(report, unheard=unheard)
+
+
+def _recorded(report: Report) -> Report:
+    """Put the verdict of the whole on record, where it was about a tree of this repository; say where that failed."""
+    folder = Path.cwd()
+    try:
+        top = find_top(folder)
+        if top is None or report.subject.tree is None:
+            return report
+        at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        # What each part was asked is not known here, so no commit can stand on this verdict; it can be a known good.
+        digests = Digests(policy=report.policy.digest, selection="merged", environment=report.environment.digest)
+        root, by = root_below(top, folder), identity(top)
+        event = judgment_of(report, digests, at=at, by=by, root=root, complete=False)
+        Ledger(top).append([Draft(event=event)])
+    except (GitError, LedgerError, ValueError) as error:
+        return msgspec.structs.replace(report, notes=(*report.notes, f"nothing was recorded: {error}"))
+    return report
 
 
 def _problem(path: Path, parts: list[Path]) -> str | None:

@@ -97,7 +97,7 @@ def _unclear(catalogue: Catalogue, named: str, found: list[str]) -> str:
     """Say why a name is none, or which ones it may stand for."""
     if not found:
         short = f"; an id has {SHORTEST} signs at least" if len(named) < SHORTEST else ""
-        return f"no event begins with {readable(named)!r}{short}; pytest-rollback log lists them"
+        return f"no event begins with '{readable(named)}'{short}; pytest-rollback log lists them"
     lines = [f"{len(found)} events begin with {named}; name one of them by more of its id:"]
     for each in filter(None, map(catalogue.get, found[:LISTED])):
         what = readable(f"{each.entry.kind} {each.entry.verdict or ''}".rstrip())

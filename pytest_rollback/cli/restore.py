@@ -137,6 +137,9 @@ def _files(ledger: Ledger, head: Head, good: KnownGood, paths: Sequence[str]) ->
     try:
         for path in paths:
             files = files_in(head.top, good.tree, path, ledger.surroundings)
+            if not files and "\\" in path:  # as a gate prints the name of a file that is not printable
+                every = files_in(head.top, good.tree, extra=ledger.surroundings)
+                files = [file for file in every if readable(file.path) == path]
             _hold_to_files(files, path, good)
             found |= {file.path: file for file in files if file.mode != SUBMODULE}
         tree = ledger.subtree(good.event, PROTECTED)

@@ -1,7 +1,7 @@
 """Says which losses somebody let pass, who and why: by an event on record, or by a line in a commit's message.
 
-    Gate-Approved: gone:tests/test_chat.py::test_five_events the protocol has four events now
-    Gate-Approved: "gone:tests/test_chat.py::test_sent[a b]" the case was the same as the one before
+Gate-Approved: gone:tests/test_chat.py::test_five_events the protocol has four events now
+Gate-Approved: "gone:tests/test_chat.py::test_sent[a b]" the case was the same as the one before
 """
 
 from __future__ import annotations

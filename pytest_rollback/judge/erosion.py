@@ -9,7 +9,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_rollback.events import ListedTest, TestList
-from pytest_rollback.judge.follow import Pair, Sources, follow, modules_of, spot_of
+from pytest_rollback.judge.follow import Pair, follow
+from pytest_rollback.judge.spots import Sources, modules_of, spot_of
 from pytest_rollback.model import Loss, LossKind, Mark, Outcome
 from pytest_rollback.policy.criteria import duration
 from pytest_rollback.policy.keys import word_of

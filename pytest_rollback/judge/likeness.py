@@ -43,21 +43,21 @@ class Module:
                 self.marked = ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return
-        self._read(self.marked.body, ())
+        self._read(self.marked.body)
 
-    def _read(self, statements: list[ast.stmt], inside: Path) -> None:
-        for statement in statements:
-            if isinstance(statement, Function):
-                self.functions[(*inside, statement.name)] = statement
-            elif isinstance(statement, ast.ClassDef):
-                self.classes[(*inside, statement.name)] = statement
-                self._read(statement.body, (*inside, statement.name))
-            else:
-                # Tests are defined under `if`, `try` and `with` as well.
-                for block in ("body", "orelse", "finalbody"):
-                    self._read([s for s in getattr(statement, block, ()) if isinstance(s, ast.stmt)], inside)
-                for handler in getattr(statement, "handlers", ()):
-                    self._read(handler.body, inside)
+    def _read(self, statements: list[ast.stmt]) -> None:
+        """Find functions and classes, also those under `if`, `try`, `with`, `match` and loops."""
+        stack: list[tuple[ast.AST, Path]] = [(statement, ()) for statement in reversed(statements)]
+        while stack:  # a chain of a thousand `elif` would exhaust recursion
+            node, inside = stack.pop()
+            if isinstance(node, Function):
+                self.functions[(*inside, node.name)] = node
+                continue
+            if isinstance(node, ast.ClassDef):
+                inside = (*inside, node.name)
+                self.classes[inside] = node
+            blocks = (getattr(node, block, ()) for block in ("body", "handlers", "cases", "orelse", "finalbody"))
+            stack += [(part, inside) for block in blocks if isinstance(block, list) for part in block][::-1]
 
     def function(self, path: Path) -> Function | None:
         """Find a test's function, in its class or in one that it inherits from and that stands in the same file."""

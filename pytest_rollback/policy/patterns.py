@@ -5,16 +5,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from functools import lru_cache
-
-WILD = ("*", "?")
 
 
 def matches(pattern: str, text: str) -> bool:
     """Whether a name is as the pattern says."""
-    return pattern == text or _compiled(pattern, ".").fullmatch(text) is not None
+    return pattern == text or _fits(pattern, text)
 
 
 def matches_mail(pattern: str, mail: str) -> bool:
@@ -33,7 +29,7 @@ def covers(pattern: str, other: str) -> bool:
 
     A question mark here must not swallow a star there, and what is no wildcard here must stand there as well.
     """
-    return pattern == other or _compiled(pattern, "[^*]").fullmatch(other) is not None
+    return pattern == other or _fits(pattern, other, not_one="*")
 
 
 def covers_name(pattern: str, other: str) -> bool:
@@ -49,9 +45,24 @@ def covers_path(pattern: str, other: str) -> bool:
     return folder != pattern and not any(sign in folder for sign in "*?[\\") and other.startswith(f"{folder}/")
 
 
-@lru_cache(maxsize=512)
-def _compiled(pattern: str, one: str) -> re.Pattern[str]:
-    wild = {"*": ".*", "?": one}
-    # Stars that stand side by side would make the search take exponential time.
-    parts = re.sub(r"\*+", "*", pattern)
-    return re.compile("".join(wild.get(sign) or re.escape(sign) for sign in parts), re.DOTALL)
+def _fits(pattern: str, text: str, *, not_one: str = "") -> bool:
+    """Match by going back to the last star only: a regular expression would go back to each, for ever.
+
+    `not_one` is the sign that a question mark does not stand for.
+    """
+    at = here = 0
+    star, resume = -1, 0
+    while here < len(text):
+        sign = pattern[at] if at < len(pattern) else ""
+        if sign == "*":
+            star, resume = at, here
+            at += 1
+        elif sign and (sign == text[here] or (sign == "?" and text[here] != not_one)):
+            at += 1
+            here += 1
+        elif star >= 0:
+            at, resume = star + 1, resume + 1
+            here = resume
+        else:
+            return False
+    return not pattern[at:].strip("*")

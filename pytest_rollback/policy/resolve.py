@@ -164,4 +164,3 @@ def _drift(name: str, table: Tables) -> Drift:
 def _seconds(value: float | None) -> float | None:
     """Read a duration; one without end is none."""
     return None if value is None or math.isinf(value) else float(value)
-

@@ -1,4 +1,4 @@
-"""Says what in a policy can be read and still can't be meant: rows without a condition, names that nothing bears, places nobody has."""
+"""Says what in a policy can be read and still can't be meant: rows without a condition, names without a bearer."""
 
 from __future__ import annotations
 
@@ -193,7 +193,9 @@ def _sense_of_people(checker: Checker, over: Tables, merged: Tables) -> None:
             checker.say(key, "names nothing; leave it out")
     for mail in over.get("approvers", ()):
         if mail.strip() and not any(sign in mail for sign in "@*"):
-            checker.say("approvers", f'{mail!r} is no mail; write "ada@example.org", or "*@example.org" for all of them')
+            checker.say(
+                "approvers", f'{mail!r} is no mail; write "ada@example.org", or "*@example.org" for all of them'
+            )
     if merged.get("machine-approval") and not merged.get("machines"):
         checker.say("machine-approval", 'needs "machines", the authors who are meant by it')
 

@@ -62,7 +62,8 @@ def _by_name(base: Mapping[str, Row], change: Mapping[str, Row], merge: Callable
 
 
 def _groups(base: Policy, change: Policy, phase: Phase | None) -> tuple[Group, ...]:
-    known = _by_name(*({group.name: group for group in policy.groups} for policy in (base, change)), _group)
+    one, other = ({group.name: group for group in policy.groups} for policy in (base, change))
+    known = _by_name(one, other, _group)
     required = phase.requires if phase else ()
     held = (structs.replace(each, required=each.required or each.name in required) for each in known.values())
     return tuple(sorted(held, key=lambda group: group.order))
@@ -122,15 +123,17 @@ def _tiers(base: Policy, change: Policy) -> tuple[Tier, ...]:
     """Let each level be decided by the higher of the two tiers that decided it."""
     decides = {level: _highest(base.tier_for(level), change.tier_for(level)) for level in Level}
 
-    def tier(one: Tier, other: Tier) -> Tier:
-        return structs.replace(other, levels=_together(other.levels, one.levels))
-
-    known = _by_name(*({str(each.number): each for each in policy.tiers} for policy in (base, change)), tier)
+    one, other = ({str(each.number): each for each in policy.tiers} for policy in (base, change))
+    known = _by_name(one, other, _tier)
     held = (
         structs.replace(each, levels=tuple(level for level in each.levels if decides[level] <= each.number))
         for each in known.values()
     )
     return tuple(sorted(held, key=lambda each: each.number))
+
+
+def _tier(base: Tier, change: Tier) -> Tier:
+    return structs.replace(change, levels=_together(change.levels, base.levels))
 
 
 def _highest(*tiers: Tier | None) -> int:

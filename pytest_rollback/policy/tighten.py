@@ -68,7 +68,7 @@ def _rows(before: Policy, after: Policy) -> Iterator[tuple[str, str]]:
 
 
 def _row(trigger: Trigger, before: Policy, after: Policy) -> Iterator[tuple[str, str]]:
-    """Compare a row with its namesake; of two that bear its name, as merged policies have them, one as strict is enough."""
+    """Compare a row with its namesake; a merged policy may have two, and then one as strict is enough."""
     namesakes = [row for row in after.triggers if row.name == trigger.name]
     found = [list(_trigger(trigger, row, before, after)) for row in namesakes]
     yield from min(found, key=len) if found else _gone()
@@ -148,10 +148,7 @@ def _trigger(old: Trigger, new: Trigger, before: Policy, after: Policy) -> Itera
     if new.action is old.action:
         yield from _longer(old.action.value, old.hold_s, new.hold_s)
     if not _same_tests(old, new, before, after):
-        if new.rate:
-            yield "rate", "would be a share of other tests than it was"
-        if new.failures and not math.isinf(new.failures.high):
-            yield "failures", "would be a number of other tests than it was"
+        yield from _counts_others(new)
     for key in ("failures", "rate", "drop", "rise"):
         yield from _fires_less(key, getattr(old, key), getattr(new, key))
     yield from _condition("above", old.above, new.above, _unit_of(new, after), higher_is_looser=True)
@@ -166,6 +163,13 @@ def _trigger(old: Trigger, new: Trigger, before: Policy, after: Policy) -> Itera
         ("signal", old.signals, new.signals),
     ):
         yield from _covers_less(key, named, names)
+
+
+def _counts_others(new: Trigger) -> Iterator[tuple[str, str]]:
+    if new.rate:
+        yield "rate", "would be a share of other tests than it was"
+    if new.failures and not math.isinf(new.failures.high):
+        yield "failures", "would be a number of other tests than it was"
 
 
 def _same_tests(old: Trigger, new: Trigger, before: Policy, after: Policy) -> bool:

@@ -23,6 +23,7 @@ TARGETS = (
     "SYSTEM_PULLREQUEST_TARGETBRANCH",
 )
 ORIGIN = "refs/remotes/origin"
+LOCAL = ("refs/heads/main", "refs/heads/master")
 FIRST = "the first commit"
 SHALLOW = "this clone is shallow and ends before {}; run git fetch --unshallow (in CI: check out with full depth)"
 SHORT = 7
@@ -91,16 +92,13 @@ def find_base(
     ref, missing = _choose(folder, trusted, target)
     if missing:
         return BaseFound(unchecked=missing)
-    if ref is None:
-        return _before(folder, head, clean=clean, known_good=known_good)
-    shallow, fork = _fork(folder, head, ref.commit)
-    if fork is None and shallow:
-        return BaseFound(unchecked=SHALLOW.format(f"the point where it left {ref.short}"))
-    if fork is None:  # the branch has a beginning of its own; that must not free it of what is demanded
-        return _found(folder, ref.commit, f"{ref.short}, with which it shares no history")
-    if fork == head and clean:
-        return _before(folder, head, clean=clean, known_good=known_good)
-    return _found(folder, fork, f"merge base with {ref.short}")
+    if ref is not None:
+        shallow, fork = _fork(folder, head, ref.commit)
+        if fork is None:
+            return _unrelated(folder, ref, shallow=shallow)
+        if fork != head or not clean:
+            return _found(folder, fork, f"merge base with {ref.short}")
+    return _before(folder, head, clean=clean, known_good=known_good)
 
 
 def changes_between(folder: Path, base: str | None, head: str | None) -> list[Change]:
@@ -152,18 +150,20 @@ def _target(environment: Mapping[str, str]) -> str | None:
 
 
 def _choose(folder: Path, trusted: str | None, target: str | None) -> tuple[_Ref | None, str | None]:
-    """Choose the ref that is trusted: the named one, or the first of those that usually are. Else say what is missing."""
+    """Choose the ref that is trusted: the named one, or the first that usually is. Else say what is missing."""
     if trusted is not None:
         wanted = _spellings(trusted)
         ref = next(iter(_there(folder, wanted)), None)
         return ref, None if ref else _not_here(f'the trusted branch "{trusted}"', trusted.removeprefix("origin/"))
     names = [f"{ORIGIN}/HEAD", *([f"{ORIGIN}/{target}"] if target else []), f"{ORIGIN}/main", f"{ORIGIN}/master"]
-    for ref in _there(folder, [*names, "refs/heads/main", "refs/heads/master"]):
-        if not (ref.here and ref.name.startswith("refs/heads/")):
-            is_target = target is None or ref.name in (f"{ORIGIN}/HEAD", f"{ORIGIN}/{target}")
-            # A job that was told where its change goes and has another branch at hand compares with the wrong one.
-            return (ref, None) if is_target else (None, _not_here(f'the target branch "{target}"', target or ""))
-    return None, _not_here(f'the target branch "{target}"', target) if target else None
+    there = _there(folder, [*names, *LOCAL])
+    if any(ref.here for ref in there):  # main is checked out, and a master beside it is what main was long ago
+        there = [ref for ref in there if ref.name not in LOCAL]
+    ref = there[0] if there else None
+    if target is not None and (ref is None or ref.name not in (f"{ORIGIN}/HEAD", f"{ORIGIN}/{target}")):
+        # A job that was told where its change goes, and has another branch at hand, would compare with the wrong one.
+        return None, _not_here(f'the target branch "{target}"', target)
+    return ref, None
 
 
 def _spellings(trusted: str) -> list[str]:
@@ -197,6 +197,13 @@ def _fork(folder: Path, head: str, other: str) -> tuple[bool, str | None]:
     said = git("rev-parse", "--is-shallow-repository", f"{head}...{other}", cwd=folder).split()
     forks = [word[1:] for word in said if word.startswith("^")]
     return said[0] == "true", forks[0] if forks else None
+
+
+def _unrelated(folder: Path, ref: _Ref, *, shallow: bool) -> BaseFound:
+    """Take the trusted tip itself: a beginning of its own must not free a branch of what is demanded."""
+    if shallow:
+        return BaseFound(unchecked=SHALLOW.format(f"the point where it left {ref.short}"))
+    return _found(folder, ref.commit, f"{ref.short}, with which it shares no history")
 
 
 def _before(folder: Path, head: str, *, clean: bool, known_good: KnownGood) -> BaseFound:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from pytest_rollback.judge.follow import Sources
-from pytest_rollback.repo.plumbing import call
+from pytest_rollback.judge.spots import Sources
+from pytest_rollback.repo.plumbing import GitError, call
 
 MOST_RENAMES = "2000"  # pairs of files that git compares for likeness; identical ones are always found
 ANSWERED = ("symlink ", "dangling ", "loop ", "notdir ")
@@ -29,8 +29,9 @@ def read_files(folder: Path, tree: str, paths: Iterable[str]) -> dict[str, bytes
         if some:
             names = [os.fsencode(f"{tree}:{path}") for path in some]
             options = ["--batch", "--follow-symlinks", *([] if lines else ["-z"])]
-            said = call("cat-file", *options, cwd=folder, feed=b"".join(name + end for name in names))
-            found |= dict(_answers(said, some, names))
+            asking = [os.fsencode(tree), *names]  # files of a tree that is not here must not look like none
+            said = call("cat-file", *options, cwd=folder, feed=b"".join(name + end for name in asking))
+            found |= dict(_answers(said, ["", *some], asking))
     return {path: found[path] for path in asked if path in found}
 
 
@@ -39,6 +40,9 @@ def _answers(said: bytes, paths: list[str], names: list[bytes]) -> Iterator[tupl
     at = 0
     for path, name in zip(paths, names, strict=True):
         missing = name + b" missing\n"
+        if not path and said.startswith(missing):
+            msg = f"the tree {os.fsdecode(name)} is not in this repository"
+            raise GitError(msg)
         if said.startswith(missing, at) or said.startswith(name + b" ambiguous\n", at):
             at = said.index(b"\n", at + len(name)) + 1
             continue
@@ -65,7 +69,7 @@ def changed_files(folder: Path, base_tree: str, tree: str) -> list[str]:
 
 
 def sources_between(folder: Path, base_tree: str, tree: str, root: str = ".") -> Sources:
-    """Let the texts of two trees be read, by paths as they stand in node ids; nothing is read before it is asked for."""
+    """Let the texts of two trees be read, by the paths of node ids; nothing is read before it is asked for."""
     both = _Both(folder, base_tree, tree, root)
     return Sources(before=both.before, now=both.now, renames=_Renames(both))
 

@@ -23,9 +23,10 @@ def identity(folder: Path, extra: Mapping[str, str] | None = None) -> str | None
     return found["who"] if found else None
 
 
-def signature(who: str | None, moment: int) -> dict[str, str]:
-    """Make the variables with which git writes a commit in somebody's name, at a moment in seconds."""
+def signature(who: str | None, authored: int, committed: int | None = None) -> dict[str, str]:
+    """Make the variables with which git writes a commit in somebody's name, at moments in seconds."""
     person = _PERSON.fullmatch(who or "")
     name, mail = (person["name"], person["mail"]) if person else NOBODY
-    said = {"NAME": name, "EMAIL": mail, "DATE": f"@{max(0, moment)} +0000"}
-    return {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in said.items()}
+    dates = {"AUTHOR": authored, "COMMITTER": authored if committed is None else committed}
+    said = {f"GIT_{role}_DATE": f"@{max(0, date)} +0000" for role, date in dates.items()}
+    return said | {f"GIT_{role}_{what}": value for role in dates for what, value in (("NAME", name), ("EMAIL", mail))}

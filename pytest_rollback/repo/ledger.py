@@ -214,8 +214,12 @@ class Ledger:
     def _chain(self, tip: str | None, events: Sequence[Known], trees: Sequence[str], *, sign: bool) -> list[str]:
         """Write the commits, each upon the one before it."""
         ids: list[str] = []
+        # Git walks by these dates. Behind a commit that seems older than its parent, because some clock was ahead, it
+        # would look through the whole ledger each time that it is asked what is new.
+        latest = int(self.git("log", "-1", "--no-show-signature", "--format=%ct", tip)) if tip else 0
         for event, tree in zip(events, trees, strict=True):
             parent = ids[-1] if ids else tip
+            latest = max(latest, wording.second_of(event.at))
             options = ["-S"] if sign else []
             options += ["-p", parent] if parent else []
             commit = self.git(
@@ -224,7 +228,7 @@ class Ledger:
                 tree,
                 feed=wording.message_of(entry_of(event)),
                 seconds=SIGNING_S,
-                more=signature(self.who(), wording.second_of(event.at)),
+                more=signature(self.who(), wording.second_of(event.at), latest),
             )
             ids.append(commit)
         return ids

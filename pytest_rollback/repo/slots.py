@@ -68,9 +68,13 @@ class Slot:
         )
 
     def leave(self) -> None:
-        """Give back what only this process needs. The tree stays as it is; the next one sweeps it."""
-        remove(self.temporary)
-        remove(self.control)
+        """Give back what only this process needs. The tree stays as it is; the next one sweeps it.
+
+        What something that still runs keeps on filling is left to the next one as well.
+        """
+        for folder in (self.temporary, self.control):
+            with suppress(OSError):
+                remove(folder)
 
     def _note(self, state: bytes) -> None:
         """Write down, for who comes after a kill, what was going on and where the temporary files are."""
@@ -94,7 +98,8 @@ def take_slot(origin: Origin) -> Iterator[Slot]:
     finally:
         slot.leave()
         if not taken:
-            remove(slot.folder.parent)
+            with suppress(OSError):
+                remove(slot.folder.parent)
         for lock in slot.keep:
             os.utime(lock)
             os.close(lock)

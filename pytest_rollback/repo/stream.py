@@ -7,15 +7,18 @@ import subprocess
 from collections.abc import Generator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from select import POLLIN, poll
 from threading import Thread
 from types import TracebackType
 from typing import IO, NoReturn, cast, final
 
 from msgspec import Struct
 
-from pytest_rollback.repo.plumbing import GitError, command_in, environment
+from pytest_rollback.repo.plumbing import SECONDS, GitError, command_in, environment
 
 CHUNK = 1 << 16
+LINGERING_S = 2.0
+PATIENCE_S = 60.0
 
 
 class Thing(Struct, frozen=True):
@@ -49,10 +52,15 @@ class Talk:
         self._listener = Thread(target=self._listen, daemon=True)
         self._listener.start()
 
-    @property
-    def answers(self) -> IO[bytes]:
-        """What it says."""
-        return cast("IO[bytes]", self._process.stdout)
+    def listen(self, patience_s: float | None = None) -> bytes:
+        """Give what it says next; nothing once it has ended, or when it says nothing for that long."""
+        answers = cast("IO[bytes]", self._process.stdout).fileno()
+        if patience_s is not None:
+            waiting = poll()
+            waiting.register(answers, POLLIN)
+            if not waiting.poll(patience_s * 1000):
+                return b""
+        return os.read(answers, CHUNK)
 
     def ask(self, line: str) -> None:
         """Ask it something."""
@@ -66,8 +74,13 @@ class Talk:
         if self._process.stdin is not None:
             with suppress(OSError):
                 self._process.stdin.close()
-        status = self._process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(SECONDS)
+        status = self._process.poll()
         self.stop()
+        if status is None:
+            msg = f"git {self._command}: did not end within {SECONDS} s"
+            raise GitError(msg)
         if status:
             said = os.fsdecode(b"".join(self._complaints)).strip()
             msg = f"git {self._command}: {(said.splitlines() or ['no word'])[0]}"
@@ -77,14 +90,15 @@ class Talk:
         """End it, wherever it is."""
         self._process.kill()
         self._process.wait()
-        self._listener.join()
+        self._listener.join(LINGERING_S)  # what git itself has started may live on, with a hand on the pipe
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
 
     def _listen(self) -> None:
-        self._complaints.append(cast("IO[bytes]", self._process.stderr).read())
+        with suppress(OSError, ValueError):
+            self._complaints.append(cast("IO[bytes]", self._process.stderr).read())
 
 
 def records(*arguments: str, cwd: Path, extra: Mapping[str, str] | None = None, end: bytes = b"\0") -> Generator[bytes]:
@@ -92,7 +106,7 @@ def records(*arguments: str, cwd: Path, extra: Mapping[str, str] | None = None, 
     talk = Talk(*arguments, cwd=cwd, extra=extra)
     try:
         rest = b""
-        while chunk := os.read(talk.answers.fileno(), CHUNK):
+        while chunk := talk.listen():
             *whole, rest = (rest + chunk).split(end)
             yield from whole
         if rest:
@@ -125,18 +139,31 @@ class Objects:
             self._talk = Talk("cat-file", "--batch", cwd=self._cwd, extra=self._extra, asks=True)
         talk = self._talk
         talk.ask(name)
-        head = talk.answers.readline().split()
-        if head and not head[-1].isdigit():
+        head, _, content = self._up_to_line_end(talk).partition(b"\n")
+        words = head.split()
+        if not words[-1].isdigit():
             return None
-        size = int(head[-1]) if head else 0
-        content = talk.answers.read(size + 1)
-        if len(content) != size + 1:
-            self._give_up(talk)
-        return Thing(head[0].decode(), head[1].decode(), content[:-1])
+        size = int(words[-1])
+        parts, length = [content], len(content)
+        while length <= size:
+            # Git streams a file whose object was cut short as if nothing were amiss, and waits for the next question.
+            if not (more := talk.listen(PATIENCE_S)):
+                self._give_up(talk)
+            parts.append(more)
+            length += len(more)
+        return Thing(words[0].decode(), words[1].decode(), b"".join(parts)[:size])
+
+    def _up_to_line_end(self, talk: Talk) -> bytes:
+        said = b""
+        while b"\n" not in said:
+            if not (more := talk.listen(PATIENCE_S)):
+                self._give_up(talk)
+            said += more
+        return said
 
     def _give_up(self, talk: Talk) -> NoReturn:
         """Say what made git end before its answer did; after that, another process reads on."""
         self._talk = None
         talk.end()
-        msg = "git cat-file: ended too early"
+        msg = "git cat-file: the answer is cut short"
         raise GitError(msg)

@@ -275,7 +275,7 @@ class Demands:
     @cached_property
     def _survey(self) -> Survey:
         digest = environment_of(self._head.top).digest
-        return Survey(self._head, self.root, digest, arguments_of(self.config))
+        return Survey(self._head, self.root, digest, arguments_of(self.config), self.own.carry)
 
     @property
     def _head(self) -> Head:

@@ -11,9 +11,10 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from pytest_rollback.events import PROTECTED, TESTS, Digests, Interrupted, Judgment, ListedTest, TestList
+from pytest_rollback.events import PROTECTED, TESTS, Digests, Interrupted, ListedTest, TestList
+from pytest_rollback.judge.onrecord import judgment_of
 from pytest_rollback.judge.tally import NOT_RUN
-from pytest_rollback.judge.text import readable, without_places
+from pytest_rollback.judge.text import readable
 from pytest_rollback.model import Outcome, Report, TestResult, Verdict
 from pytest_rollback.repo.crashes import Session
 from pytest_rollback.repo.identity import identity
@@ -56,9 +57,12 @@ class Record:
 
     def _draft(self, folder: Path, report: Report, tests: TestList, *, complete: bool) -> Draft:
         protected = self._protected(folder) if report.verdict is Verdict.PASSED else None
-        by = identity(folder)
+        digests = Digests(
+            policy=self.demands.project.digest, selection=self._selection(), environment=report.environment.digest
+        )
+        by, root = identity(folder), self.demands.root
         return Draft(
-            event=self._judgment(report, by, complete=complete),
+            event=judgment_of(report, digests, at=now(), by=by, root=root, complete=complete),
             blobs={TESTS: listed(tests)},
             trees={PROTECTED: protected} if protected else {},
         )
@@ -66,35 +70,6 @@ class Record:
     def _protected(self, folder: Path) -> str | None:
         tree, patterns = self.ground.tree, self.demands.protected_patterns()
         return snapshot(folder, tree, patterns, self.demands.root) if tree else None
-
-    def _judgment(self, report: Report, by: str | None, *, complete: bool) -> Judgment:
-        part = report.part
-        return Judgment(
-            at=now(),
-            by=by,
-            verdict=report.verdict,
-            reason=report.reason,
-            steady=report.steady,
-            mode=report.mode,
-            subject=report.subject,
-            digests=Digests(
-                policy=self.demands.project.digest, selection=self._selection(), environment=report.environment.digest
-            ),
-            policy=report.policy,
-            environment=report.environment,
-            base=report.base,
-            root=self.demands.root,
-            started=report.started,
-            duration_s=report.duration_s,
-            whole_suite=report.whole_suite,
-            part=f"{part.number}/{part.of}" if part else None,
-            complete=complete,
-            tests=report.tests,
-            findings=tuple(structs.replace(found, reason=without_places(found.reason)) for found in report.findings),
-            obstacles=tuple(structs.replace(each, detail=without_places(each.detail)) for each in report.obstacles),
-            losses=report.losses,
-            measurements=report.measurements,
-        )
 
     def _selection(self) -> str:
         orders = self.ground.orders

@@ -19,6 +19,7 @@ import pytest
 
 from pytest_rollback.judge.status import INCONCLUSIVE, PASSED
 from pytest_rollback.judge.text import readable
+from pytest_rollback.repo.carry import carry
 from pytest_rollback.repo.child import SLOT, child_environment
 from pytest_rollback.repo.look import Head, look, staged_tree
 from pytest_rollback.repo.plumbing import GitError, anchored, git, strip
@@ -64,6 +65,7 @@ def _judge(config: pytest.Config, folder: Path, extra: Mapping[str, str]) -> int
         return stood
     with take_slot(Origin(top=head.top, common=head.common)) as slot:
         scratch = slot.prepare(tree=tree, commit=head.commit, branch=head.branch)
+        carry(head.top, scratch.top, staged.policy.carry if staged.policy else (), staged.root)
         return _run(caller, head, scratch, tree, staged.selection)
 
 

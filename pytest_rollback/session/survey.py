@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from pytest_rollback.events import TestList
+from pytest_rollback.repo.carry import carry
 from pytest_rollback.repo.child import child_environment
 from pytest_rollback.repo.look import Head
 from pytest_rollback.repo.plumbing import GitError
@@ -39,8 +40,11 @@ class SurveyError(Exception):
 class Survey:
     """Asks trees of one repository, for one environment."""
 
-    def __init__(self, head: Head, root: str, environment: str, arguments: Sequence[str]) -> None:
+    def __init__(
+        self, head: Head, root: str, environment: str, arguments: Sequence[str], carried: Sequence[str] = ()
+    ) -> None:
         self.head = head
+        self.carried = tuple(carried)
         self.root = root
         self.environment = environment
         self.arguments = tuple(arguments)
@@ -68,7 +72,7 @@ class Survey:
         return msgspec.json.decode(answer, type=TestList)
 
     def _kept(self, tree: str, tests: Sequence[str]) -> Path:
-        asked = "\n".join([tree, self.root, self.environment, *self.arguments, *tests])
+        asked = "\n".join([tree, self.root, self.environment, *self.arguments, *self.carried, *tests])
         name = hashlib.sha256(asked.encode("utf-8", "backslashreplace")).hexdigest()[:32]
         return self.head.common / "pytest-rollback" / "cache" / "surveys" / f"{name}.json"
 
@@ -98,6 +102,7 @@ class Survey:
         if tests:
             names.write_text("\n".join(tests), "utf-8", "surrogateescape")
             what = [f"@{names}"]
+        carry(self.head.top, scratch.top, self.carried, self.root)
         inside = scratch.top / self.root
         if not inside.is_dir():
             return msgspec.json.encode(TestList(root=self.root))  # the project was not there yet, nor was its gate

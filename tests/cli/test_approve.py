@@ -299,9 +299,8 @@ def test_the_last_verdict_of_this_project_counts(
 def test_a_narrowed_gate_does_not_hide_what_the_whole_one_found(approve: Approve, repository: Repository) -> None:
     """It could not know which tests are gone; of what it did see, its word is the newer one."""
     repository.commit(a_py="")
-    limit = {"kind": LossKind.POLICY, "was": "1 %"}
-    judged(repository, lost("t.py::test_x"), lost("a", now="2 %", **limit), when=0)
-    judged(repository, lost("a", now="3 %", **limit), when=1, complete=False)
+    judged(repository, lost("t.py::test_x"), lost("a", LossKind.POLICY, now="2 %"), when=0)
+    judged(repository, lost("a", LossKind.POLICY, now="3 %"), when=1, complete=False)
     assert approve("*", *WHY)[0] == 0
     assert [(loss.name, loss.now) for loss in approvals(repository)[0].losses] == [
         ("gone:t.py::test_x", "gone"),

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from conftest import Repository
-from pytest_rollback.repo.child import child_environment
+from pytest_rollback.repo.child import GUARD, child_environment
 from pytest_rollback.repo.replica import Origin
 from pytest_rollback.repo.scratch import Scratch
 from pytest_rollback.repo.slots import take_slot
@@ -42,7 +42,7 @@ class Guarded:
         """Run code that prints JSON, at the top of the scratch tree; unguarded, in a folder with nothing in it."""
         environment = child_environment(self.scratch, self.repository.path, extra)
         if not guarded:
-            del environment["PYTHONPATH"]
+            del environment["PYTHONPATH"], environment[GUARD]
         done = subprocess.run(
             [str(self.python), "-c", code, *arguments],
             cwd=self.scratch.top if guarded else self.scratch.temporary,

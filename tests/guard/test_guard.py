@@ -48,14 +48,15 @@ def test_what_was_forgotten_is_refused_in_pythons_own_words(
     repository.write("src/whole/__init__.py", "")
     repository.write("src/space/inner.py", "")
     repository.write("src/removed/__pycache__/it.cpython-311.pyc", "")
+    (repository.path / "src/linked.py").symlink_to("tracked/__init__.py")
     repository.git("rm", "--quiet", "--cached", "src/tracked/__init__.py")
     lead_into(repository, environment, "src")
     tree = guarded()
-    names = ["pkg.fresh", "whole", "space.inner", "removed.it", "tracked", "nowhere"]
-    missing = ["pkg.fresh", "whole", "space", "removed", "tracked", "nowhere"]
+    names = ["pkg.fresh", "whole", "space.inner", "removed.it", "tracked", "linked", "nowhere"]
+    missing = ["pkg.fresh", "whole", "space", "removed", "tracked", "linked", "nowhere"]
     assert tree.run(IMPORT, *names) == [f"No module named '{name}'" for name in missing]
     rest = "is in the work tree and not in what is judged; git add it"
-    places = ["src/pkg/fresh.py", "src/whole/__init__.py", "src/space", "src/tracked/__init__.py"]
+    places = ["src/pkg/fresh.py", "src/whole/__init__.py", "src/space", "src/tracked/__init__.py", "src/linked.py"]
     assert tree.says("refused") == [f"{path} {rest}" for path in places]
 
 
@@ -327,6 +328,16 @@ print(json.dumps([
     assert guarded().run(code) == [["one"], ["pkg", "packed"], "judged", "7", "judged"]
 
 
+def test_scripts_run_by_their_path(repository: Repository, guarded: MakeGuarded) -> None:
+    """`runpy` asks path hooks whether a file is more than a script, and takes an answer for a yes."""
+    repository.write("script.py", "VALUE = 'judged'\n")
+    repository.git("add", "--all")
+    repository.write("other.py", "VALUE = 'other'\n")
+    code = "import json, runpy, sys; print(json.dumps([runpy.run_path(path)['VALUE'] for path in sys.argv[1:]]))"
+    paths = ["script.py", str(repository.path / "other.py")]
+    assert guarded().run(code, *paths) == ["judged", "other"]
+
+
 def test_finders_of_others_keep_their_ways(repository: Repository, environment: Path, guarded: MakeGuarded) -> None:
     """What `.pth` files install is compared, removed and asked for its own things by those who know it."""
     repository.write("own.py", "VALUE = 'judged'\n")
@@ -447,3 +458,73 @@ def test_pytest_runs_judged_code_with_rewritten_asserts(repository: Repository, 
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+START = """\
+import asyncio, json, os, subprocess, sys
+import subprocess as again
+look = [sys.executable, "-c", "import own, os; print(own.VALUE, sorted(set(os.environ) & {'MINE', 'PYTHONPATH'}))"]
+async def start():
+    process = await asyncio.create_subprocess_exec(*look, stdout=subprocess.PIPE, env={"MINE": "1"})
+    return (await process.communicate())[0].decode()
+ways = [
+    lambda: subprocess.check_output(look, text=True),
+    lambda: subprocess.check_output(look, text=True, env={}),
+    lambda: subprocess.check_output(look, text=True, env={"MINE": "1", "PYTHONPATH": "nowhere"}),
+    lambda: subprocess.check_output(f"{look[0]} -c 'import own; print(own.VALUE)'", text=True, env={}, shell=True),
+    lambda: asyncio.run(start()),
+    lambda: subprocess.check_output(["env"], text=True, env={"MINE": "1"}),
+]
+found = [way().strip() for way in ways]
+del os.environ["PYTHONPATH"]
+found.append(subprocess.check_output(look, text=True).strip())
+print(json.dumps(found))
+"""
+
+
+def test_a_child_with_an_environment_of_its_own_is_guarded(
+    repository: Repository, environment: Path, guarded: MakeGuarded
+) -> None:
+    """Many tests of a command line start it with a handful of variables, and would follow the install."""
+    repository.write("own.py", "VALUE = 'judged'\n")
+    repository.git("add", "--all")
+    repository.write("own.py", "VALUE = 'work tree'\n")
+    lead_into(repository, environment)
+    tree = guarded()
+    given = "judged ['PYTHONPATH']"
+    own = "judged ['MINE', 'PYTHONPATH']"
+    assert tree.run(f"import os; os.chdir({str(tree.scratch.temporary)!r})\n{START}") == [
+        given,
+        given,
+        own,
+        "judged",
+        own,
+        "MINE=1",
+        given,
+    ]
+
+
+def test_import_hooks_of_others_see_the_judged_code(
+    repository: Repository, environment: Path, guarded: MakeGuarded
+) -> None:
+    """Type checkers at run time put a path hook of their own first, whose loader changes the code."""
+    repository.write("own.py", "VALUE = 'judged'\n")
+    repository.git("add", "--all")
+    repository.write("own.py", "VALUE = 'work tree'\n")
+    lead_into(repository, environment)
+    code = """\
+import sys
+from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
+class Loader(SourceFileLoader):
+    def get_data(self, path):
+        return super().get_data(path).replace(b"VALUE = '", b"VALUE = 'checked ")
+    def path_stats(self, path):
+        raise OSError
+sys.path_hooks.insert(0, FileFinder.path_hook((Loader, SOURCE_SUFFIXES)))
+sys.path_importer_cache.clear()
+"""
+    tree = guarded()
+    path = str(tree.scratch.top / "own.py")
+    assert tree.run(code + IMPORT, "own") == [["checked judged", path]]
+    sources = str(repository.path)
+    assert tree.run(f"{code}sys.path[:] = [{sources!r}, *sys.path[2:]]\n{IMPORT}", "own")[0][0].endswith("judged")

@@ -130,7 +130,7 @@ def test_where_approvers_are_named_only_they_approve(approvers: tuple[str, ...],
 
 def test_where_approvers_are_named_nobody_approves_their_own() -> None:
     """An approver who is the author needs another one; elsewhere authors may, and it is on record."""
-    given = {"approvers": ("*@example.org",), "authors": {"Ada@example.org"}}
+    given: dict[str, Any] = {"approvers": ("*@example.org",), "authors": {"Ada@example.org"}}
     assert approved(event(), **given) is None
     assert approved(None, trailer(), **given) is None
     assert approved(event(by=BOB), **given) is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -156,7 +157,10 @@ def test_no_test_that_holds_is_in_doubt() -> None:
 
 def test_a_doubtful_test_is_named_as_the_base_knows_it() -> None:
     """That is where it is run."""
-    base, now = TestList(tests=listed("t.py::test_send", outcome=None)), listed("u.py::test_send", outcome=Outcome.SKIPPED)
+    base, now = (
+        TestList(tests=listed("t.py::test_send", outcome=None)),
+        listed("u.py::test_send", outcome=Outcome.SKIPPED),
+    )
     sources = Sources(before={"t.py": SEND}.get, now={"u.py": SEND}.get)
     assert in_doubt(base, TestList(tests=now), sources=sources) == ["t.py::test_send"]
 
@@ -198,7 +202,11 @@ def test_a_limit_that_is_taken_away_without_another_is_none() -> None:
         ({"strict-xfail": "on"}, {"strict-xfail": "off"}, [("setting:strict-xfail", "on", "off")]),
         ({"timeouts": "off"}, {"timeouts": "off"}, []),
         ({}, {"timeouts": "off", "blocked": "timeout"}, []),
-        ({"blocked": ""}, {"blocked": "timeout, rerunfailures"}, [("setting:blocked", "none", "rerunfailures, timeout")]),
+        (
+            {"blocked": ""},
+            {"blocked": "timeout, rerunfailures"},
+            [("setting:blocked", "none", "rerunfailures, timeout")],
+        ),
         ({"blocked": "timeout,x"}, {"blocked": "x"}, []),
     ],
 )
@@ -242,7 +250,7 @@ def test_losses_of_the_policy_say_what_was_and_what_is() -> None:
 
 def test_a_group_that_is_left_to_a_softer_row_says_so() -> None:
     """The group itself is as it was, so the row that took it has to be part of the loss."""
-    group = {"groups": {"smoke": {}}}
+    group: dict[str, Any] = {"groups": {"smoke": {}}}
     rows = [{"sly": {"group": "smoke", "severity": "low", "action": "note", "failures": n}} for n in (1, 2)]
     base = load_policy(None, extra=group)
     one, two = (policy_losses(base, load_policy(None, extra={**group, "triggers": row}))[0] for row in rows)

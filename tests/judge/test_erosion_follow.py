@@ -9,7 +9,8 @@ import pytest
 
 from pytest_rollback.events import ListedTest, TestList
 from pytest_rollback.judge.erosion import losses
-from pytest_rollback.judge.follow import FEW, Sources, follow, spot_of
+from pytest_rollback.judge.follow import FEW, follow
+from pytest_rollback.judge.spots import Sources, spot_of
 from pytest_rollback.model import Mark, Outcome
 
 GOLDEN = (Mark("golden_path"),)
@@ -40,7 +41,9 @@ Texts = Mapping[str, str]
 
 def lost(base: list[str], now: list[str], before: Texts, after: Texts, renames: Texts | None = None) -> list[str]:
     """Name what is lost between two lists of tests that all bear one marker."""
-    old, new = (TestList(tests=tuple(ListedTest(name, Outcome.PASSED, GOLDEN) for name in each)) for each in (base, now))
+    old, new = (
+        TestList(tests=tuple(ListedTest(name, Outcome.PASSED, GOLDEN) for name in each)) for each in (base, now)
+    )
     texts = [{name: dedent(text) for name, text in each.items()} for each in (before, after)]
     sources = Sources(before=texts[0].get, now=texts[1].get, renames=renames or {})
     return [loss.name for loss in losses(old, new, sources=sources)]
@@ -54,12 +57,21 @@ KEPT = {
         {"a.py": SEND},
         {"b.py": SEND.replace('assert server.log == ["ada: hello"]', "assert server.closed")},
     ),
-    "renamed": (["a.py::test_send"], ["a.py::test_it_is_sent"], {"a.py": SEND}, {"a.py": SEND.replace("_send", "_it_is_sent")}),
+    "renamed": (
+        ["a.py::test_send"],
+        ["a.py::test_it_is_sent"],
+        {"a.py": SEND},
+        {"a.py": SEND.replace("_send", "_it_is_sent")},
+    ),
     "renamed, retyped, documented, made async": (
         ["a.py::test_send"],
         ["a.py::test_five"],
         {"a.py": SEND},
-        {"a.py": SEND.replace("def test_send(server):", 'async def test_five(server: Server) -> None:\n    """Why."""')},
+        {
+            "a.py": SEND.replace(
+                "def test_send(server):", 'async def test_five(server: Server) -> None:\n    """Why."""'
+            )
+        },
     ),
     "renamed and edited": (
         ["a.py::test_send"],
@@ -71,7 +83,11 @@ KEPT = {
         ["a.py::test_send_message"],
         ["a.py::test_send_a_message"],
         {"a.py": SEND.replace("_send", "_send_message")},
-        {"a.py": SEND.replace("_send", "_send_a_message").replace("    assert server.log", "    assert client.ok and client.log")},
+        {
+            "a.py": SEND.replace("_send", "_send_a_message").replace(
+                "    assert server.log", "    assert client.ok and client.log"
+            )
+        },
     ),
     "moved into a class": (["a.py::test_send"], ["a.py::TestChat::test_send"], {"a.py": SEND}, {"a.py": CLASS}),
     "moved out of a class": (["a.py::TestChat::test_send"], ["a.py::test_send"], {"a.py": CLASS}, {"a.py": SEND}),
@@ -184,7 +200,13 @@ def test_what_is_followed_must_still_bear_its_marks(
 
 SEVERAL = SEND + LOGIN + STORE
 GONE = {
-    "removed": (["a.py::test_send", "a.py::test_login"], ["a.py::test_login"], {"a.py": SEVERAL}, {"a.py": LOGIN}, ["a.py::test_send"]),
+    "removed": (
+        ["a.py::test_send", "a.py::test_login"],
+        ["a.py::test_login"],
+        {"a.py": SEVERAL},
+        {"a.py": LOGIN},
+        ["a.py::test_send"],
+    ),
     "another test in its place": (
         ["a.py::test_send"],
         ["a.py::test_login"],

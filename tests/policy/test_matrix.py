@@ -207,9 +207,7 @@ ROWS = {
     "erosion": Row(
         "high", "investigate", 10 * MIN, "commit", 30 * MIN, (said("erosion"),), (said("erosion-unchecked"),)
     ),
-    "erosion-unchecked": Row(
-        "medium", "watch", 30 * MIN, None, HOUR, (said("erosion-unchecked"),), (said("erosion"),)
-    ),
+    "erosion-unchecked": Row("medium", "watch", 30 * MIN, None, HOUR, (said("erosion-unchecked"),), (said("erosion"),)),
     "machine-commit": Row(
         "high", "investigate", 10 * MIN, "commit", 30 * MIN, (said("machine-commit"),), (said("machine"),)
     ),

@@ -108,7 +108,7 @@ MISTAKES = [
     ("protected = ['/etc/**']", "protected: '/etc/**' is no place in the project; write it as seen from its root"),
     ("carry = ['a/../../b']", "carry: 'a/../../b' is no place in the project"),
     ('protected = ["a\\u0000b"]', "protected: 'a\\x00b' is no place in the project"),
-    ("approvers = ['ada']", "approvers: 'ada' is no mail; write \"ada@example.org\", or \"*@example.org\" for all"),
+    ("approvers = ['ada']", 'approvers: \'ada\' is no mail; write "ada@example.org", or "*@example.org" for all'),
     ("approvers = [' ']", "approvers: names nothing; leave it out"),
     ("machines = ['']", "machines: names nothing; leave it out"),
     ("machines = []\nmachine-approval = true", 'machine-approval: needs "machines", the authors who are meant by it'),
@@ -243,7 +243,15 @@ def test_a_shared_file_that_cannot_be_read_is_said(tmp_path: Path, monkeypatch: 
 
 KEYS = [("", field.encode_name) for field in msgspec.structs.fields(PolicyTable) if field.encode_name not in TABLES]
 KEYS += [(name, field.encode_name) for name, shape in TABLES.items() for field in msgspec.structs.fields(shape)]
-ROWS = {"": "", "groups": "smoke", "triggers": "chat", "metrics": "memory", "phases": "move", "tiers": "1", "drift": "user"}
+ROWS = {
+    "": "",
+    "groups": "smoke",
+    "triggers": "chat",
+    "metrics": "memory",
+    "phases": "move",
+    "tiers": "1",
+    "drift": "user",
+}
 
 
 @pytest.mark.parametrize(("family", "key"), KEYS)

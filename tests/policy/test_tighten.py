@@ -138,7 +138,7 @@ LOOSER = [
     ('[drift.user]\nsource = "b/user.json"', ["drift.user.source"]),
     ('[drift.user]\ncopies = ["a/user.json", "c/user.json"]', ["drift.user.copies"]),
     ('[tiers.1]\nlevels = ["change", "file", "commit", "group"]', ["tiers.2.levels"]),
-    ('[tiers.3]\nlevels = []', ["tiers.3.levels"]),
+    ("[tiers.3]\nlevels = []", ["tiers.3.levels"]),
     # A row that only the second policy has takes the group out of the hands of the row for all others.
     (
         '[triggers.sly]\ngroup = "smoke"\nseverity = "critical"\naction = "note"',

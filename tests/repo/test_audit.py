@@ -208,6 +208,22 @@ def test_what_a_newer_version_wrote_is_counted_apart(case: Case) -> None:
     assert audit(case.ledger) == Audit(events=6, merges=0, newer=3, signed=False, flaws=())
 
 
+def test_what_several_events_keep_is_missing_from_each(case: Case) -> None:
+    """The same protected files lie beside many of them; a submodule's commits lie elsewhere."""
+    feed = f"160000 commit {case.ids[0][::-1]}\tsub\n040000 tree {case.protected}\tschema\n"
+    done = subprocess.run(
+        ["git", "mktree", "--missing"], cwd=case.repository.path, input=feed, capture_output=True, text=True, check=True
+    )
+    tree = done.stdout.strip()
+    drafts = [Draft(event=judgment(when=each), trees={PROTECTED: tree}) for each in (3, 4)]
+    kept = case.ledger.append(drafts)
+    assert audit(case.ledger).flaws == ()
+    case.object("HEAD:schema/user.json").unlink()
+    _, flaws = case.found()
+    assert [place for place, _ in flaws] == ["2", *kept]
+    assert flaws[1][1].startswith("protected/schema/user.json (")
+
+
 def test_a_chain_that_a_shallow_clone_cut_off_is_named(case: Case) -> None:
     """Somebody fetched everything one commit deep; what is behind it is not here."""
     (case.repository.path / ".git/shallow").write_text(f"{case.ids[1]}\n")

@@ -70,6 +70,14 @@ def test_an_event_bears_its_own_time_and_the_name_that_git_knows(ledger: Ledger,
     assert told == "Ada <ada@example.org> 2026-11-21T12:01:30+00:00, Ada <ada@example.org> 1795262490\n"
 
 
+def test_a_clock_that_was_ahead_does_not_slow_the_ledger_down(ledger: Ledger, repository: Repository) -> None:
+    """Git walks by the committer's dates, which never fall; the author's is the event's own."""
+    ledger.append([Draft(event=judgment(when=90)), Draft(event=judgment(when=30))])
+    ledger.append([Draft(event=judgment(when=60)), Draft(event=judgment(when=120))])
+    told = repository.git("log", "--format=%aI %cI", REF).replace("2026-11-21T12:", "").replace("+00:00", "")
+    assert told.splitlines() == ["02:00 02:00", "01:00 01:30", "00:30 01:30", "01:30 01:30"]
+
+
 @pytest.mark.parametrize("said", ["", "[user]\nname = Ada\n", "[user]\nname = ...\nemail = a@b\n"])
 def test_nobody_needs_a_name(ledger: Ledger, repository: Repository, git_identity: Path, said: str) -> None:
     """Git would guess one from the name of the machine, which is nobody else's business."""

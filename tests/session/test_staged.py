@@ -209,6 +209,20 @@ def test_groups_for_ci_are_left_to_it(staged: RunStaged, project: Repository) ->
     assert "1 left to CI" in gated.words
 
 
+def test_ignored_files_that_the_policy_names_are_carried_along(staged: RunStaged, project: Repository) -> None:
+    """A local setting that no commit holds, and that the tests can't do without; what was forgotten is not."""
+    project.write(".gitignore", "__pycache__/\ngate.json\nlocal/\n")
+    project.write("pytest-rollback.toml", "carry = ['local/*.ini']\n")
+    code = GOLDEN + "    import pathlib\n    assert pathlib.Path('local/a b.ini').read_text() == 'here'\n"
+    project.write("test_it.py", code)
+    project.write("local/a b.ini", "here")
+    project.git("add", "--all")
+    assert staged().status == 0
+    project.write("pytest-rollback.toml", "")
+    project.git("add", "--all")
+    assert staged().status == 80
+
+
 def test_it_stops_after_the_first_group_that_blocks(staged: RunStaged, project: Repository) -> None:
     """Who waits for a commit need not wait for more, once the verdict can't change."""
     project.write("test_it.py", GOLDEN + "@pytest.mark.mission_critical\ndef test_later(): pass\n")

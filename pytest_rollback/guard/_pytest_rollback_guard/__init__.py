@@ -10,7 +10,7 @@ import atexit
 import os
 import sys
 
-from . import finders, notes, trees
+from . import children, finders, notes, trees
 
 VARIABLE = "PYTEST_ROLLBACK_GUARD"
 FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -28,7 +28,8 @@ def begin() -> None:
         found = trees.read_trees(os.environ.get(VARIABLE, ""), FOLDER)
         if not found:
             return
-        finders.install()
+        kept = {VARIABLE: os.environ[VARIABLE], "PYTHONPATH": FOLDER}
+        finders.install(lambda module: children.watch(module, kept))
         atexit.register(_tell_strays)
     except Exception as error:  # noqa: BLE001
         notes.tell_failure(os.environ.get(VARIABLE, ""), error)
@@ -50,7 +51,7 @@ def go_on_to_the_next() -> None:
     """Import the `sitecustomize` that would have been imported without us. What it raises is its own affair."""
     from importlib.machinery import PathFinder
 
-    elsewhere = [entry for entry in sys.path if not _is_guard(entry)]
+    elsewhere = [entry for entry in sys.path if not children.is_guard(entry)]
     spec = PathFinder.find_spec("sitecustomize", elsewhere)
     if spec is None or spec.loader is None:
         return
@@ -58,11 +59,6 @@ def go_on_to_the_next() -> None:
 
     sys.modules["sitecustomize"] = module = module_from_spec(spec)
     spec.loader.exec_module(module)
-
-
-def _is_guard(entry: str) -> bool:
-    """Whether a folder is a guard's: ours, or that of another copy, where a guarded session starts one of its own."""
-    return os.path.isdir(os.path.join(entry, __name__))
 
 
 def _places_of(module: object) -> list[str]:

@@ -19,7 +19,17 @@ _asked: dict[str, bool] = {}
 
 
 def is_ignored(tree: Tree, place: str) -> bool:
-    """Whether git ignores a file of the user's tree, and doesn't track it; False where git can't say."""
+    """Whether git ignores a file of the user's tree, and doesn't track it; False where git can't say.
+
+    A folder that the scratch tree lacks may be ignored as a whole: then git is asked once, and not for each file.
+    """
+    folder = os.path.dirname(place)
+    if folder and not os.path.isdir(os.path.join(tree.slot, folder)) and _is_ignored(tree, folder):
+        return True
+    return _is_ignored(tree, place)
+
+
+def _is_ignored(tree: Tree, place: str) -> bool:
     path = os.path.join(tree.real, place)
     if path not in _asked:
         _asked[path] = _ask(os.path.dirname(path), os.path.basename(path))

@@ -1,0 +1,38 @@
+"""Makes of a report what goes on record: all that a machine elsewhere may know, and nothing of this one."""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from pytest_rollback.events import Digests, Judgment
+from pytest_rollback.judge.text import without_places
+from pytest_rollback.model import Report
+
+
+def judgment_of(report: Report, digests: Digests, *, at: str, by: str | None, root: str, complete: bool) -> Judgment:
+    """Make the event of a verdict. What tests said is left out, and so is every folder of this machine."""
+    part = report.part
+    return Judgment(
+        at=at,
+        by=by,
+        verdict=report.verdict,
+        reason=report.reason,
+        steady=report.steady,
+        mode=report.mode,
+        subject=report.subject,
+        digests=digests,
+        policy=report.policy,
+        environment=report.environment,
+        base=report.base,
+        root=root,
+        started=report.started,
+        duration_s=report.duration_s,
+        whole_suite=report.whole_suite,
+        part=f"{part.number}/{part.of}" if part else None,
+        complete=complete,
+        tests=report.tests,
+        findings=tuple(structs.replace(found, reason=without_places(found.reason)) for found in report.findings),
+        obstacles=tuple(structs.replace(each, detail=without_places(each.detail)) for each in report.obstacles),
+        losses=report.losses,
+        measurements=report.measurements,
+    )
