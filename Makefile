@@ -27,7 +27,7 @@ oldest: $(OLD_READY)
 	$(OLD)/bin/pytest -q -n 2 tests/session
 
 bench: $(READY)
-	cd benchmarks && ../$(BIN)/python idle.py && ../$(BIN)/python active.py
+	cd benchmarks && ../$(BIN)/python idle.py && ../$(BIN)/python active.py && ../$(BIN)/python ledger.py && ../$(BIN)/python staged.py
 
 check: lint types imports schemas gate
 

@@ -30,6 +30,12 @@ OWN_GATE = {
     "tests/policy/test_load.py": pytest.mark.mission_critical("policy"),
     "tests/policy/test_mistakes.py": pytest.mark.mission_critical("policy"),
     "tests/policy/test_tighten.py": pytest.mark.mission_critical("policy"),
+    "tests/policy/test_stricter.py": pytest.mark.mission_critical("policy"),
+    "tests/judge/test_erosion.py": pytest.mark.mission_critical("erosion"),
+    "tests/judge/test_approvals.py": pytest.mark.mission_critical("erosion"),
+    "tests/repo/test_base.py": pytest.mark.mission_critical("erosion"),
+    "tests/repo/test_ledger.py": pytest.mark.mission_critical("record"),
+    "tests/repo/test_scratch.py": pytest.mark.isolation("scratch"),
 }
 
 

@@ -13,7 +13,6 @@ from msgspec import Meta, Struct
 
 from pytest_rollback.model import (
     Base,
-    Counts,
     Environment,
     Finding,
     Judged,
@@ -181,6 +180,7 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     commit: str | None = None
     branch: str | None = None
     live: bool = False
+    uncommitted: bool = False
     root: str | None = None
     policy: str | None = None
     selection: str | None = None
@@ -211,7 +211,8 @@ def entry_of(event: Known) -> Entry:
                 policy=digests.policy,
                 selection=digests.selection,
                 environment=digests.environment,
-                says=_counted(event.tests),
+                uncommitted=subject.uncommitted,
+                says=_told(event),
             )
         case Interrupted():
             told = f"{event.decided} of {event.expected if event.expected is not None else '?'} gate tests decided"
@@ -227,8 +228,10 @@ def entry_of(event: Known) -> Entry:
             return Entry(**common, target=event.verdict, commit=event.source, says=_some(f.path for f in event.files))
 
 
-def _counted(tests: Counts) -> str:
-    return f"{tests.passed} of {tests.selected} gate tests passed"
+def _told(event: Judgment) -> str:
+    tests = event.tests
+    why = f"; {event.findings[0].trigger}" if event.verdict is Verdict.BLOCKED and event.findings else ""
+    return f"{tests.passed} of {tests.selected} gate tests passed{why}"
 
 
 def _some(names: Iterable[str]) -> str:

@@ -133,16 +133,11 @@ def _clean(head: Head, ledger: Ledger) -> tuple[str, str]:
         what = f" ({_some(changed)})" if changed else ""
         msg = f"there is uncommitted work{what}; commit it, judge that ({GATE}), and make the checkpoint then"
         raise CommandError(msg)
-    odd = [name for name in head.unkeyed if not _is_report(head.top / name.removeprefix(UNTRACKED))]
+    odd = [name for name in head.unkeyed if not files.is_report(head.top / name.removeprefix(UNTRACKED))]
     if odd:
         msg = f"the work tree holds what no commit does ({_some(odd)}); commit, ignore or remove it first"
         raise CommandError(msg)
     return head.commit, tree
-
-
-def _is_report(path: Path) -> bool:
-    """Whether a file is a gate's own report, which no verdict takes for part of what it judged."""
-    return path.suffix in files.FORMATS and path.is_file() and files.problem(path) is None
 
 
 def _some(names: list[str]) -> str:

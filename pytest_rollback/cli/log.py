@@ -112,7 +112,7 @@ def _row(event: Recorded, *, withdrawn: bool) -> tuple[str, ...]:
             event.id[:SHORT],
             cut(entry.kind, WIDEST),
             cut(entry.verdict or "", WIDEST),
-            (entry.commit or "")[:SHORT_COMMIT],
+            f"{(entry.commit or '')[:SHORT_COMMIT]}{'+' if entry.uncommitted else ''}",
             cut(entry.branch or "", WIDEST),
             cut("; ".join(filter(None, [says, *_remarks(entry, withdrawn=withdrawn)]))),
         )

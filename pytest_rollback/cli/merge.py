@@ -65,14 +65,14 @@ def run(options: argparse.Namespace) -> int:
     problems = [f"--report {text}" for path in options.report if (text := files.write(path, report))]
     unheard = bool(problems)
     if not options.no_record:
-        report = _recorded(report)
+        report = _recorded(report, sign=policy.sign)
     problems += forge.summarise(report)  # a summary is a courtesy: without it, the verdict stands
     _tell(report, forge, as_json=options.json)
     _write((forge.harmless(_shown(problem)) for problem in problems), sys.stderr)
     return status_of(report, unheard=unheard)
 
 
-def _recorded(report: Report) -> Report:
+def _recorded(report: Report, *, sign: bool) -> Report:
     """Put the verdict of the whole on record, where it was about a tree of this repository; say where that failed."""
     folder = Path.cwd()
     try:
@@ -84,9 +84,10 @@ def _recorded(report: Report) -> Report:
         digests = Digests(policy=report.policy.digest, selection="merged", environment=report.environment.digest)
         root, by = root_below(top, folder), identity(top)
         event = judgment_of(report, digests, at=at, by=by, root=root, complete=False)
-        Ledger(top).append([Draft(event=event)])
+        Ledger(top).append([Draft(event=event)], sign=sign)
     except (GitError, LedgerError, ValueError) as error:
-        return msgspec.structs.replace(report, notes=(*report.notes, f"nothing was recorded: {error}"))
+        said = str(error).removeprefix("nothing was recorded: ")
+        return msgspec.structs.replace(report, notes=(*report.notes, f"nothing was recorded: {said}"))
     return report
 
 

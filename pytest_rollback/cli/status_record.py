@@ -16,9 +16,11 @@ from pytest_rollback.repo.known_good import Search, known_good
 from pytest_rollback.repo.ledger import Ledger, LedgerError
 from pytest_rollback.repo.look import Head, tree_of
 from pytest_rollback.repo.plumbing import GitError
+from pytest_rollback.show.files import is_report
 
 FAR_ENOUGH = 1000
 NAMED = 3
+UNTRACKED = "untracked: "
 PASSED = Verdict.PASSED.value
 Line = tuple[str, str]
 
@@ -39,6 +41,7 @@ class OnRecord(Struct, frozen=True, kw_only=True):
     tree: str | None = None
     unkeyed: tuple[str, ...] = ()
     verdict: Recorded | None = None
+    withdrawn: bool = False
     known_good: Search | None = None
     open: tuple[Open, ...] = ()
     trouble: str = ""
@@ -46,7 +49,7 @@ class OnRecord(Struct, frozen=True, kw_only=True):
     @property
     def is_good(self) -> bool:
         """Whether what is checked out has passed."""
-        return self.verdict is not None and self.verdict.entry.verdict == PASSED
+        return self.verdict is not None and self.verdict.entry.verdict == PASSED and not self.withdrawn
 
 
 def find_on_record(folder: Path, head: Head | None, extra: Mapping[str, str]) -> OnRecord:
@@ -70,6 +73,8 @@ def lines_of(found: OnRecord, when: Callable[[datetime], str]) -> Iterator[Line]
     else:
         entry = found.verdict.entry
         steady = "" if entry.steady or entry.verdict != PASSED else ", after a rerun"
+        steady += ", and withdrawn" if found.withdrawn else ""
+        steady += ", with what no commit holds" if not entry.keyed else ""
         yield "this tree", f"{entry.verdict}{steady}: {entry.says} (event {found.verdict.id[:SHORT]})"
     yield from _unkeyed(found)
     yield from _known_good(found.known_good, when)
@@ -94,6 +99,7 @@ def document_of(found: OnRecord) -> dict[str, Any]:
             "verdict": found.verdict.entry.verdict,
             "reason": found.verdict.entry.reason,
             "steady": found.verdict.entry.steady,
+            "withdrawn": found.withdrawn,
             "at": found.verdict.entry.at,
         },
         "known_good": good and {"commit": good.commit, "tree": good.tree, "event": good.event, "at": good.entry.at},
@@ -111,14 +117,16 @@ def _ask(catalogue: Catalogue, head: Head | None, extra: Mapping[str, str]) -> O
         return OnRecord(events=events)
     tree = tree_of(head, extra)
     verdict = next((found for found in catalogue.verdicts_of(tree) if found.entry.whole), None)
+    withdrawn = verdict is not None and bool(catalogue.withdrawals(verdict.id))
     good = known_good(catalogue, head.top, head.commit, inclusive=True) if head.commit else None
     return OnRecord(
         events=events,
         tree=tree,
-        unkeyed=head.unkeyed,
+        unkeyed=tuple(odd for odd in head.unkeyed if not is_report(head.top / odd.removeprefix(UNTRACKED))),
         verdict=verdict,
+        withdrawn=withdrawn,
         known_good=good,
-        open=tuple(_open(catalogue)),
+        open=tuple(each for each in _open(catalogue) if not _is_settled(each, head, tree, catalogue)),
     )
 
 
@@ -133,6 +141,14 @@ def _open(catalogue: Catalogue) -> Iterator[Open]:
         run = verdicts[:count_open]
         if any(each.entry.verdict == Verdict.BLOCKED.value for each in run):
             yield Open(branch=branch, since=run[-1].entry.at, verdicts=len(run), last=run[0])
+
+
+def _is_settled(each: Open, head: Head, tree: str, catalogue: Catalogue) -> bool:
+    """Whether the branch is checked out, and its commit has passed since: staged, or before it was committed."""
+    if each.branch != head.branch or head.uncommitted:
+        return False
+    good = catalogue.good(tree)
+    return good is not None and good.entry.at > each.last.entry.at
 
 
 def _unkeyed(found: OnRecord) -> Iterator[Line]:

@@ -22,7 +22,6 @@ from pytest_rollback.model import (
 from pytest_rollback.policy.rules import Policy
 
 GATE = "pytest --safety-gate"
-SKIPPED_TOO = "pytest --safety-gate -rs"
 MARK_ONE = "mark one test with @pytest.mark.golden_path, then run: pytest --safety-gate"
 BY_MATRIX = "by the matrix alone"
 NO_ROLLBACK = "a rollback does not help against this"
@@ -72,7 +71,8 @@ def next_command(
         return f"go to the project's root, then run: {GATE}"
     if judgement.reason is Reason.NO_TESTS:
         return MARK_ONE
-    return SKIPPED_TOO if judgement.reason is Reason.NOTHING_PASSED else GATE
+    gate = f"{GATE} --gate-staged" if staged else GATE
+    return f"{gate} -rs" if judgement.reason is Reason.NOTHING_PASSED else gate
 
 
 def _after_a_block(judgement: Judgement, lost: list[Loss], base: Base | None, *, staged: bool) -> str:

@@ -155,9 +155,16 @@ def _moment(text: str) -> datetime | None:
 
 def _who(loss: Loss, words: Iterable[Word]) -> str | None:
     for word in words:
-        if matches(word.name, loss.name) and (word.now is None or matches(word.now, loss.now)):
+        if _covers(word, loss):
             return readable(f"{word.by or SOMEBODY}: {word.reason} ({word.where})")
     return None
+
+
+def _covers(word: Word, loss: Loss) -> bool:
+    """An event holds for exactly what it names, as reports spell that out; what a trailer names is a pattern."""
+    if word.now is None:
+        return matches(word.name, loss.name)
+    return (readable(word.name), readable(word.now)) == (readable(loss.name), readable(loss.now))
 
 
 def _lines(message: str) -> Iterator[tuple[str, str]]:

@@ -161,10 +161,10 @@ def _undecided(evidence: Evidence, policy: Policy) -> Iterable[Obstacle]:
 
 def _nothing_passed(evidence: Evidence, policy: Policy) -> Iterable[Obstacle]:
     """A group of which something was skipped and nothing passed has shown nothing; nor has an empty required one."""
-    in_gate = [result for result in evidence.tests if result.marks]
-    if in_gate and all(result.outcome is Outcome.LEFT_TO_CI for result in in_gate):
-        detail = f"all {len(in_gate)} gate tests are left to CI, so nothing was judged here"
-        yield Obstacle(reason=Reason.NOTHING_PASSED, detail=detail, tests=tuple(result.test for result in in_gate))
+    left = [result for result in evidence.tests if result.outcome is Outcome.LEFT_TO_CI]
+    if left and not any(result.marks and result.outcome in HOLDING for result in evidence.tests):
+        detail = f"{len(left)} gate tests are left to CI, and none passed here"
+        yield Obstacle(reason=Reason.NOTHING_PASSED, detail=detail, tests=tuple(result.test for result in left))
     required = {group.name: group.required for group in policy.groups}
     groups = by_group(evidence.tests)
     for name in dict.fromkeys((*required, *groups)):

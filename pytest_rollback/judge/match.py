@@ -28,6 +28,7 @@ from pytest_rollback.policy.rules import ANY_GROUP, Policy, Trigger
 SEVERITIES = tuple(Severity)
 ACTIONS = tuple(Action)
 STANDS = frozenset({Status.HELD, Status.WATCHED, Status.REGRESSED})
+UNCOUNTED = UNPROVEN | {Outcome.LEFT_TO_CI}
 INFRASTRUCTURE = (
     (Outcome.CRASHED, "crashed", "crashed"),
     (Outcome.TIMED_OUT, "timed-out", "ran out of time"),
@@ -45,7 +46,7 @@ def match(evidence: Evidence, policy: Policy, subject: Subject) -> tuple[tuple[F
         for finding in _look(trigger, evidence, policy, measured)
     ]
     found.sort(key=lambda finding: (SEVERITIES.index(finding.severity), ACTIONS.index(finding.action)))
-    found = [_place(finding, subject) for finding in _each_number_once(found)]
+    found = [_place(finding, subject) for finding in _each_row_once(_each_number_once(found))]
     return tuple(found), tuple(_with_status(measurement, judged, found, policy) for measurement, judged in measured)
 
 
@@ -66,7 +67,7 @@ def _on_tests(trigger: Trigger, results: tuple[TestResult, ...], policy: Policy)
     groups = policy.groups_of(trigger)
     watched = [result for result in results if _is_watched(result, trigger, groups)]
     failing = [result for result in watched if result.outcome in FAILING and _by_exception(trigger, result)]
-    counted = [result for result in watched if result.outcome not in UNPROVEN]
+    counted = [result for result in watched if result.outcome not in UNCOUNTED]
     if not failing:
         return
     if trigger.failures is not None and not trigger.failures.holds(len(failing)):
@@ -186,6 +187,22 @@ def _each_number_once(found: list[Finding]) -> Iterable[Finding]:
             continue
         claimed.update(dict.fromkeys(finding.measurements, drastic))
         yield finding
+
+
+def _each_row_once(found: Iterable[Finding]) -> Iterable[Finding]:
+    """Let two rows of one name, as merged policies have them, say the same once: the worse of the two speaks."""
+    said: dict[str, list[Finding]] = {}
+    for finding in found:
+        worse = said.setdefault(finding.trigger, [])
+        if not any(_says_no_more(finding, one) for one in worse):
+            worse.append(finding)
+            yield finding
+
+
+def _says_no_more(finding: Finding, worse: Finding) -> bool:
+    same = bool(finding.tests or finding.measurements) or finding.reason == worse.reason
+    covered = set(finding.tests) <= set(worse.tests) and set(finding.measurements) <= set(worse.measurements)
+    return same and covered and ACTIONS.index(worse.action) <= ACTIONS.index(finding.action)
 
 
 def _place(finding: Finding, subject: Subject) -> Finding:

@@ -6,7 +6,7 @@ from msgspec import structs
 
 from pytest_rollback.events import Digests, Judgment
 from pytest_rollback.judge.text import without_places
-from pytest_rollback.model import Report
+from pytest_rollback.model import Obstacle, Report
 
 
 def judgment_of(report: Report, digests: Digests, *, at: str, by: str | None, root: str, complete: bool) -> Judgment:
@@ -32,7 +32,12 @@ def judgment_of(report: Report, digests: Digests, *, at: str, by: str | None, ro
         complete=complete,
         tests=report.tests,
         findings=tuple(structs.replace(found, reason=without_places(found.reason)) for found in report.findings),
-        obstacles=tuple(structs.replace(each, detail=without_places(each.detail)) for each in report.obstacles),
+        obstacles=tuple(map(_without_places, report.obstacles)),
         losses=report.losses,
         measurements=report.measurements,
     )
+
+
+def _without_places(obstacle: Obstacle) -> Obstacle:
+    detail, tests = without_places(obstacle.detail), tuple(map(without_places, obstacle.tests))
+    return structs.replace(obstacle, detail=detail, tests=tests)

@@ -24,9 +24,21 @@ def carry(top: Path, scratch: Path, patterns: Sequence[str], root: str = ".") ->
     paths = [os.fsdecode(name) for name in listed.split(b"\0") if name]
     for path in paths:
         try:
-            (scratch / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(top / path, scratch / path, follow_symlinks=False)
+            _copy(top / path, scratch / path, scratch)
         except OSError as error:
             detail = f"{path} is to be carried into the scratch tree, and can't be: {error.strerror or error}"
             raise ScratchError((Trouble(kind="disk", detail=detail),)) from error
     return paths
+
+
+def _copy(source: Path, target: Path, scratch: Path) -> None:
+    """Copy one file. A link in its way is a tree's own, and may lead to anybody's files."""
+    here = scratch.resolve()
+    below = next(folder for folder in target.parents if os.path.lexists(folder))
+    if not below.resolve().is_relative_to(here):
+        msg = "a link in what is judged leads out of the scratch tree"
+        raise OSError(msg)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_symlink():
+        target.unlink()
+    shutil.copy2(source, target, follow_symlinks=False)

@@ -25,7 +25,7 @@ INDICES = (
     "CREATE INDEX IF NOT EXISTS withdrawals ON event (target) WHERE kind = 'invalidation'",
 )
 INSERT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-
+PASSED = Verdict.PASSED.value
 Row = tuple[str | int | bytes | None, ...]
 
 
@@ -103,5 +103,5 @@ def _row(record: bytes) -> Row | None:
 
 def _is_good(entry: Entry) -> bool:
     """Whether an entry, as long as nobody withdraws it, makes its tree a known good."""
-    passed = entry.kind == "verdict" and entry.verdict == Verdict.PASSED.value and entry.schema <= SCHEMA
+    passed = entry.kind == "verdict" and entry.verdict == PASSED and entry.schema <= SCHEMA
     return passed and entry.steady and entry.keyed and entry.whole and entry.tree is not None

@@ -46,7 +46,7 @@ SAID = {
     LossKind.LIMIT: "with a longer time limit",
 }
 OTHERS = {
-    LossKind.SETTING: "{} of pytest's configuration is weaker",
+    LossKind.SETTING: "the setting {} of pytest is weaker",
     LossKind.POLICY: "{} of the policy is looser",
     LossKind.PROTECTED: "{} is protected, and is altered or missing",
     LossKind.MACHINE: "a machine's commit that no person approved: {}",
@@ -185,8 +185,8 @@ class Demands:
 
     def _of_tests(self, found: BaseFound, before: TestList, now: TestList) -> list[Loss]:
         """Say which tests are lost; where it hangs on what some of them do on the base, they are run there."""
-        if found.tree is None or self.ground.tree is None:
-            return []
+        if found.tree is None or self.ground.tree is None or not before.tests:
+            return []  # the base had no gate that could be loosened
         sources = sources_between(self._head.top, found.tree, self.ground.tree, self.root)
         doubtful = in_doubt(before, now, sources=sources)
         if doubtful:

@@ -33,6 +33,7 @@ from pytest_rollback.session.status import exit_status
 from pytest_rollback.session.surroundings import environment_of
 from pytest_rollback.session.workers import Controller
 
+NAMED = 3
 MODULE_SKIP = "skipped at import"
 COLLECTION_ERROR = "collection-error"
 
@@ -211,7 +212,7 @@ class Gate:
         results = [*self.sight.results(), *self.skipped_modules]
         self._listed = test_list(results, self.sight, self.demands.root, self._settings())
         lost, told = self.demands.weigh(self._listed, complete=self._is_complete())
-        self.notes += [*self.demands.notes, *self.ground.caught("refused")]
+        self.notes += [*self.demands.notes, *self.ground.caught("refused"), *self._unkeyed()]
         obstacles += self._wrong_ground()
         evidence = collect_evidence(
             self.config,
@@ -237,14 +238,22 @@ class Gate:
         narrowed = any(self._narrowed()) or self.collection_errors or not self.sight.is_collected
         return not narrowed and (self.controller is None or not self.controller.obstacles())
 
+    def _unkeyed(self) -> list[str]:
+        """Name what was judged and is in no tree that a commit could have."""
+        odd = self.ground.unkeyed
+        if not odd or self.ground.tree is None:
+            return []
+        more = f" and {len(odd) - NAMED} more" if len(odd) > NAMED else ""
+        return [f"no commit will find this verdict, since no commit holds all of this: {'; '.join(odd[:NAMED])}{more}"]
+
     def _settings(self) -> dict[str, str]:
         """Say what of the configuration the gate leans on."""
-        blocked = sorted({plugin for plugin in turned_off(self.config) if plugin != "no:cacheprovider"})
+        blocked = sorted(turned_off(self.config))
         uncollected = sorted(signal.tests[0] for signal in self.signals if signal.name == COLLECTION_ERROR)
         return {
             "timeouts": "on" if self.sight.limits.enforced else "off",
             "strict-xfail": "on" if is_strict(self.config) else "off",
-            "blocked": ",".join(plugin.removeprefix("no:") for plugin in blocked),
+            "blocked": ",".join(blocked),
             **({"uncollected": ", ".join(uncollected)} if uncollected else {}),
         }
 
@@ -252,7 +261,8 @@ class Gate:
         """Say where something else was judged than what was to be judged."""
         moved = self.ground.moved()
         if moved:
-            detail = f"{len(moved)} tracked files changed while the gate ran, so what was judged is no one tree"
+            files = "1 tracked file" if len(moved) == 1 else f"{len(moved)} tracked files"
+            detail = f"{files} changed while the gate ran, so what was judged is no one tree"
             yield Obstacle(reason=Reason.TREE_MOVED, detail=detail, tests=tuple(map(readable, moved)))
         strays = self.ground.strays()
         if strays:

@@ -157,7 +157,7 @@ def stand(config: pytest.Config, taken: Mapping[str, str]) -> Ground:
     except GitError as error:
         note = f"what is judged could not be written down as a tree ({error}), so no commit will find this verdict"
         return Ground(head=head, top=head.top, extra=extra, unkeyed=("the tree",), notes=(note,))
-    unkeyed = tuple(odd for odd in head.unkeyed if not _is_report(head.top / odd.removeprefix(UNTRACKED)))
+    unkeyed = tuple(odd for odd in head.unkeyed if not files.is_report(head.top / odd.removeprefix(UNTRACKED)))
     return Ground(head=head, top=head.top, extra=extra, tree=tree, unkeyed=unkeyed)
 
 
@@ -195,11 +195,6 @@ def _in_scratch(orders: ScratchOrders) -> Ground:
     return Ground(
         head=head, top=Path(orders.scratch), extra=orders.variables, tree=orders.tree, notes=orders.notes, orders=orders
     )
-
-
-def _is_report(path: Path) -> bool:
-    """Whether a file is a gate's own report, which changes nothing of what is judged."""
-    return path.suffix in files.FORMATS and path.is_file() and files.problem(path) is None
 
 
 def _end_with(parent: int) -> None:

@@ -18,6 +18,26 @@ from _pytest.main import pytest_ignore_collect as ignored_by_pytest
 ROOT_FILES = ("pytest-rollback.toml", "setup.py")
 CONFIG_FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 COLLECTING_PLUGINS = ("no:python", "no:unittest")
+# Without these, tests are not found, not ended in time, or pass though something in them went wrong.
+LEANT_ON = frozenset(
+    {
+        "anyio",
+        "asyncio",
+        "doctest",
+        "pytest_timeout",
+        "python",
+        "rollback",
+        "skipping",
+        "subtests",
+        "threadexception",
+        "timeout",
+        "trio",
+        "twisted",
+        "unittest",
+        "unraisableexception",
+        "warnings",
+    }
+)
 COLLECTION_SETTINGS = (
     "strict_xfail",
     "xfail_strict",
@@ -120,9 +140,9 @@ def _in_addopts(config: pytest.Config) -> argparse.Namespace:
     return parser.parse_known_args(config.getini("addopts"))[0]
 
 
-def turned_off(config: pytest.Config) -> list[str]:
-    """List the plugins that the project's own configuration turns off."""
-    return [plugin for plugin in _in_addopts(config).plugins if plugin.startswith("no:")]
+def turned_off(config: pytest.Config) -> set[str]:
+    """Name the plugins that a gate leans on and that the project's own configuration turns off."""
+    return {plugin.removeprefix("no:") for plugin in _in_addopts(config).plugins if plugin.startswith("no:")} & LEANT_ON
 
 
 def is_strict(config: pytest.Config) -> bool:

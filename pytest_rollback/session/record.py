@@ -28,6 +28,7 @@ from pytest_rollback.session.surroundings import asked_of, now, selection_of
 from pytest_rollback.show import json
 
 UNSEEN = frozenset({Outcome.LEFT_TO_CI, *NOT_RUN})
+NOT_RECORDED = "nothing was recorded"
 EVIDENCE = "evidence"
 KEPT = 200
 
@@ -51,7 +52,7 @@ class Record:
             drafts.append(self._draft(head.top, report, tests, complete=complete))
             *_, kept = Ledger(head.top).append(drafts, sign=self.demands.policy.sign)
         except (GitError, LedgerError) as error:
-            return [f"nothing was recorded: {error}"]
+            return [_not_recorded(error)]
         _keep_evidence(head.common / "pytest-rollback" / EVIDENCE, kept, report)
         return []
 
@@ -109,6 +110,11 @@ def listed(tests: TestList) -> bytes:
     head = msgspec.json.encode(structs.replace(tests, tests=())).decode().removesuffix("[]}")
     body = ",\n".join(lines)
     return f"{head}[\n{body}\n]}}\n".encode() if lines else f"{head}[]}}\n".encode()
+
+
+def _not_recorded(error: Exception) -> str:
+    said = str(error)
+    return said if said.startswith(NOT_RECORDED) else f"{NOT_RECORDED}: {said}"
 
 
 def _interrupted(crash: Session) -> Interrupted:

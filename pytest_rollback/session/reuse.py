@@ -18,7 +18,7 @@ from pytest_rollback.policy.rules import Policy
 from pytest_rollback.repo.blobs import read_files
 from pytest_rollback.repo.catalogue import Catalogue, Recorded
 from pytest_rollback.repo.ledger import Ledger, LedgerError
-from pytest_rollback.repo.look import Head
+from pytest_rollback.repo.look import Head, tree_of
 from pytest_rollback.repo.plumbing import GitError
 from pytest_rollback.session.arguments import Caller
 from pytest_rollback.session.outlets import Outlets
@@ -38,6 +38,11 @@ class Staged:
         self.tree = tree
         self.caller = caller
         self.root = below(head.top, config.rootpath)
+
+    @cached_property
+    def is_head(self) -> bool:
+        """Whether what is staged is what HEAD holds already."""
+        return self.head.commit is not None and self.tree == tree_of(structs.replace(self.head, uncommitted=False))
 
     @cached_property
     def policy(self) -> Policy | None:
@@ -86,7 +91,7 @@ class Staged:
         event = ledger.read(good.id).event
         if not isinstance(event, Judgment) or event.losses or event.mode != policy.mode:
             return None  # what was let pass then need not be let pass now
-        base = find_trusted(self.head, catalogue, self.root, clean=False).found
+        base = find_trusted(self.head, catalogue, self.root, clean=self.is_head).found
         then = event.base.tree if event.base else None
         return (good.id, event) if base.tree == then and not base.unchecked else None
 
@@ -119,7 +124,7 @@ class Staged:
             not_passed=(),
             measurements=earlier.measurements,
             stands_on=event,
-            notes=(f"nothing was run: the same tree passed at {moment} UTC (event {event[:7]})",),
+            notes=(f"nothing was run: the same tree passed at {moment} UTC (event {event[:8]})",),
         )
         outlets = Outlets(self.config, self.config.known_args_namespace.rollback_reports)
         problems = outlets.deliver(report)

@@ -22,7 +22,7 @@ from pytest_rollback.judge.text import readable
 from pytest_rollback.repo.carry import carry
 from pytest_rollback.repo.child import SLOT, child_environment
 from pytest_rollback.repo.look import Head, look, staged_tree
-from pytest_rollback.repo.plumbing import GitError, anchored, git, strip
+from pytest_rollback.repo.plumbing import GitError, anchored, strip
 from pytest_rollback.repo.replica import Origin
 from pytest_rollback.repo.scratch import Scratch
 from pytest_rollback.repo.slots import take_slot
@@ -66,10 +66,10 @@ def _judge(config: pytest.Config, folder: Path, extra: Mapping[str, str]) -> int
     with take_slot(Origin(top=head.top, common=head.common)) as slot:
         scratch = slot.prepare(tree=tree, commit=head.commit, branch=head.branch)
         carry(head.top, scratch.top, staged.policy.carry if staged.policy else (), staged.root)
-        return _run(caller, head, scratch, tree, staged.selection)
+        return _run(caller, head, scratch, staged)
 
 
-def _run(caller: Caller, head: Head, scratch: Scratch, tree: str, selection: str) -> int:
+def _run(caller: Caller, head: Head, scratch: Scratch, staged: Staged) -> int:
     """Run the session in the scratch tree, and wait for it."""
     inside = scratch.top / caller.folder.resolve().relative_to(caller.top.resolve())
     if not inside.is_dir():
@@ -83,13 +83,13 @@ def _run(caller: Caller, head: Head, scratch: Scratch, tree: str, selection: str
         own=str(head.own),
         parent=os.getpid(),
         told=str(told),
-        tree=tree,
+        tree=staged.tree,
         commit=head.commit,
         branch=head.branch,
         default_branch=head.default_branch,
-        uncommitted=not _is_tree_of(head, tree),
+        uncommitted=not staged.is_head,
         shallow=head.shallow,
-        selection=selection,
+        selection=staged.selection,
         notes=tuple(trouble.detail for trouble in scratch.notes),
     )
     path = scratch.control / "orders.json"
@@ -138,13 +138,6 @@ def _believed(status: int, told: Path) -> int:
     except (OSError, msgspec.MsgspecError):
         return _could_not("the session in the scratch tree ended with 0 and told no verdict")
     return said.status
-
-
-def _is_tree_of(head: Head, tree: str) -> bool:
-    """Whether what is staged is what HEAD holds already."""
-    if head.commit is None:
-        return False
-    return git("rev-parse", "--verify", f"{head.commit}^{{tree}}", cwd=head.top).strip() == tree
 
 
 def _could_not(why: str) -> int:

@@ -40,12 +40,12 @@ def below(top: Path | None, root: Path) -> str:
 
 
 def _find(head: Head, catalogue: Catalogue, root: str, *, clean: bool, trusted: str | None) -> Trusted:
-    def good_before(start: str) -> str | None:
-        found = known_good(catalogue, head.top, start, inclusive=False, root=root).found
+    def good_from(start: str) -> str | None:
+        found = known_good(catalogue, head.top, start, inclusive=True, root=root).found
         return found.commit if found else None
 
     found = find_base(
-        head.top, head=head.commit, clean=clean, trusted=trusted, environment=os.environ, known_good=good_before
+        head.top, head=head.commit, clean=clean, trusted=trusted, environment=os.environ, known_good=good_from
     )
     if found.tree is None:
         return Trusted(found=found, written=None)

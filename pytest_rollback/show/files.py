@@ -19,6 +19,11 @@ def format_of(path: Path) -> ModuleType:
     return importlib.import_module(f"pytest_rollback.show.{FORMATS[path.suffix]}")
 
 
+def is_report(path: Path) -> bool:
+    """Whether a file is a gate's own report, which changes nothing of what is judged."""
+    return path.suffix in FORMATS and path.is_file() and problem(path) is None
+
+
 def problem(path: Path) -> str | None:
     """Say why a report can't go to a path."""
     if path.suffix not in FORMATS:

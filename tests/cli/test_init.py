@@ -103,7 +103,8 @@ def test_a_branch_that_no_remote_vouches_for_is_only_offered(init: Init, reposit
 
 def test_a_branch_whose_name_is_no_text_is_not_offered() -> None:
     """Git takes any bytes for a name; TOML does not."""
-    head = Head(top=Path(), common=Path(), own=Path(), commit=None, branch="\udcff", default_branch=None, uncommitted=True)
+    here = Path()
+    head = Head(top=here, common=here, own=here, commit=None, branch="\udcff", default_branch=None, uncommitted=True)
     assert "origin/main" in render_policy(head, [], shared=False)
 
 

@@ -82,6 +82,20 @@ def test_the_stricter_of_both_policies_judges(gate: RunGate, project: Repository
     assert "policy:triggers.golden-path.enabled" in names(gated)
 
 
+def test_on_the_trusted_branch_itself_the_newest_known_good_is_the_base(gate: RunGate, repository: Repository) -> None:
+    """Not one that is older: what was added since is demanded too, of what is committed and of what is not yet."""
+    repository.commit("one", test_it_py=HEAD + ONE)
+    assert gate("").status == 0
+    second = repository.commit("two", test_it_py=HEAD + ONE + TWO)
+    assert gate("").status == 0
+    repository.write("test_it.py", HEAD + ONE)
+    for _ in range(2):
+        gated = gate("")
+        assert (gated.status, names(gated)) == (80, ["gone:test_it.py::test_two"])
+        assert gated.report["base"]["commit"] == second
+        repository.commit("three")
+
+
 def test_a_first_policy_of_a_project_without_a_gate_takes_nothing_away(gate: RunGate, repository: Repository) -> None:
     """There was nothing that it could loosen."""
     repository.commit("one", readme_py="")

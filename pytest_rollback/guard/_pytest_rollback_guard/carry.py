@@ -43,9 +43,9 @@ def carry(tree: Tree, name: str, place: str) -> bool:
     whole = is_package and is_ignored(tree, folder)
     try:
         for part in _files_of(tree, folder) if whole else [place]:
-            _copy(os.path.join(tree.real, part), os.path.join(tree.slot, part))
+            _copy(os.path.join(tree.real, part), os.path.join(tree.slot, part), tree.slot)
         if whole and not os.path.exists(os.path.join(tree.slot, place)):
-            _copy(os.path.join(tree.real, place), os.path.join(tree.slot, place))
+            _copy(os.path.join(tree.real, place), os.path.join(tree.slot, place), tree.slot)
     except OSError:
         return False
     notes.tell_carried(tree, name, folder if whole else place)
@@ -75,8 +75,14 @@ def _files_of(tree: Tree, folder: str) -> list[str]:
     return found
 
 
-def _copy(source: str, target: str) -> None:
-    """Copy a file at one go: several processes may carry the same."""
+def _copy(source: str, target: str, slot: str) -> None:
+    """Copy a file at one go: several processes may carry the same. A link in its way may lead to anybody's files."""
+    folder = os.path.dirname(target)
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    if not (os.path.realpath(folder) + os.sep).startswith(os.path.realpath(slot) + os.sep):
+        msg = f"{folder} leads out of the scratch tree"
+        raise OSError(msg)
     with open(source, "rb") as file:
         content = file.read()
     mode = os.stat(source).st_mode & 0o777
