@@ -86,7 +86,7 @@ def check_record(record: str) -> None:
     log, _, status = record.partition("7. Where things stand")
     blocked, passed, *explained = (line.split() for line in log.splitlines() if "  verdict  " in line)
     assert explained == [blocked, passed]
-    assert " ".join(blocked[3:]) == f"verdict blocked {blocked[5]} main 13 of 14 gate tests passed"
+    assert " ".join(blocked[3:]) == f"verdict blocked {blocked[5]} main 13 of 14 gate tests passed; golden-path"
     assert " ".join(passed[3:]) == f"verdict passed {passed[5]} main 14 of 14 gate tests passed"
     assert status.count(f"\n    known good {passed[5]}, 1 commit back") == 2
     assert status.count("\n    open       blocked on main since") == 2

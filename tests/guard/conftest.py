@@ -23,6 +23,8 @@ from pytest_rollback.repo.scratch import Scratch
 from pytest_rollback.repo.slots import take_slot
 from pytest_rollback.repo.sweep import remove
 
+# A backend's programs lie beside the Python that it was installed for.
+SEARCH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 BUILD = """\
 import json, sys
 from importlib import import_module
@@ -94,7 +96,7 @@ def install(python: Path, backend: str, folder: Path, settings: Mapping[str, str
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", BUILD, backend, str(wheels), json.dumps(settings or {})],
         cwd=folder,
-        env={**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])},
+        env={**os.environ, "PATH": SEARCH},
         capture_output=True,
         text=True,
         check=False,
