@@ -28,6 +28,7 @@ from pytest_rollback.model import (
 )
 
 SCHEMA = 1
+UNCHECKED_SAID = "unchecked: "  # how a base begins that could not be had
 TESTS = "tests.json"  # the name under which a verdict's list of gate tests is kept beside it
 PROTECTED = "protected"  # and the tree of the protected files
 
@@ -104,11 +105,12 @@ class Approval(Event, frozen=True, kw_only=True, tag="approval"):
 
 
 class Invalidation(Event, frozen=True, kw_only=True, tag="invalidation"):
-    """A person withdrew a verdict, and with it every earlier one of the same tree."""
+    """A person withdrew a verdict, and with it the passes of the same tree and project that were on record then."""
 
     target: str
     tree: str | None
     reason: str
+    covers: Annotated[tuple[str, ...], Meta(description="the events that are withdrawn along with the target")] = ()
 
 
 class Checkpoint(Event, frozen=True, kw_only=True, tag="checkpoint"):
@@ -181,11 +183,13 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     branch: str | None = None
     live: bool = False
     uncommitted: bool = False
+    unchecked: bool = False  # nobody knows whether it demanded less than its base
     root: str | None = None
     policy: str | None = None
     selection: str | None = None
     environment: str | None = None
     target: str | None = None  # of an invalidation: the event
+    covers: tuple[str, ...] = ()  # and those that go with it
     says: str = ""  # one line for people
 
 
@@ -212,6 +216,7 @@ def entry_of(event: Known) -> Entry:
                 selection=digests.selection,
                 environment=digests.environment,
                 uncommitted=subject.uncommitted,
+                unchecked=event.base is not None and event.base.how.startswith(UNCHECKED_SAID),
                 says=_told(event),
             )
         case Interrupted():
@@ -221,7 +226,7 @@ def entry_of(event: Known) -> Entry:
         case Approval():
             return Entry(**common, commit=event.commit, says=_some(loss.name for loss in event.losses))
         case Invalidation():
-            return Entry(**common, target=event.target, tree=event.tree, says=event.reason)
+            return Entry(**common, target=event.target, covers=event.covers, tree=event.tree, says=event.reason)
         case Checkpoint():
             return Entry(**common, target=event.verdict, tree=event.tree, commit=event.commit, says=event.name)
         case Restoration():
@@ -231,7 +236,9 @@ def entry_of(event: Known) -> Entry:
 def _told(event: Judgment) -> str:
     tests = event.tests
     why = f"; {event.findings[0].trigger}" if event.verdict is Verdict.BLOCKED and event.findings else ""
-    return f"{tests.passed} of {tests.selected} gate tests passed{why}"
+    approved = sum(loss.approved is not None for loss in event.losses)
+    more = f"; {approved} loss{'es' * (approved != 1)} approved" if approved else ""
+    return f"{tests.passed} of {tests.selected} gate tests passed{why}{more}"
 
 
 def _some(names: Iterable[str]) -> str:

@@ -93,6 +93,7 @@ class Reason(str, Enum):
     INTERNAL = "internal error"
     UNTOLD = "not told"
     PARTS = "parts"
+    UNREADABLE = "unreadable record"
     INTERRUPTED = "interrupted"
     WRONG_TREE = "wrong tree"
     TREE_MOVED = "tree moved"

@@ -42,9 +42,9 @@ def judgment(tree: str | None = None, *, when: float = 0, verdict: str = "passed
     return Judgment(**(given | other))
 
 
-def withdrawal(target: str, tree: str | None, *, when: float = 0) -> Invalidation:
-    """Withdraw a verdict."""
-    return Invalidation(at=at(when), target=target, tree=tree, reason="the clock was wrong")
+def withdrawal(target: str, tree: str | None, *covers: str, when: float = 0) -> Invalidation:
+    """Withdraw a verdict, and others with it."""
+    return Invalidation(at=at(when), target=target, tree=tree, reason="the clock was wrong", covers=covers)
 
 
 def foreign(folder: Path, line: str, *, event: str | None = "{}", parents: int = 1) -> str:

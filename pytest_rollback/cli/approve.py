@@ -215,7 +215,8 @@ def _hearing(head: Head, judgment: Judgment, own: Policy, by: str | None) -> Hea
     mails = {name_and_mail(by or "")[1].casefold()} if head.uncommitted else set()
     with suppress(GitError):  # the verdict came from elsewhere, and what it judged is not here
         changes = changes_between(head.top, base.commit if base else None, head.commit)
-        mails |= {change.mail.casefold() for change in changes}
+        people = [person for change in changes for person in (change.author, *change.co_authors)]
+        mails |= {name_and_mail(person)[1].casefold() for person in people}
     return Hearing(approvers=policy.approvers, machines=policy.machines, authors=frozenset(mails - {""}))
 
 

@@ -57,7 +57,7 @@ def add_to(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         allow_abbrev=False,
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="the tag's name (default: pre-PHASE-DATE)")
-    parser.add_argument("--phase", metavar="PHASE", help="the phase of the policy that begins here")
+    parser.add_argument("--phase", metavar="PHASE", type=record.worded, help="the phase of the policy that begins here")
     parser.add_argument("--json", action="store_true", help="print the facts for machines")
     parser.set_defaults(run=run)
 

@@ -11,8 +11,8 @@ import re
 import shlex
 
 CONFIG = ".pre-commit-config.yaml"
-CALL = "python -m pytest --safety-gate --gate-staged -q"
-CALLING = re.compile(r"^[^#\n]*--safety-gate\b", re.MULTILINE)
+CALL = "python -m pytest_rollback.precommit -q"
+CALLING = re.compile(r"^[^#\n]*(--safety-gate|pytest_rollback\.precommit)\b", re.MULTILINE)
 BOM = "\ufeff"
 
 KEY = re.compile(r"""[A-Za-z_"'][^\s:]*:(\s|$)""")

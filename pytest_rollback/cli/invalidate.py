@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import argparse
 from contextlib import closing
-from datetime import datetime, timedelta, timezone
 
 from msgspec import Struct
 
 from pytest_rollback.cli import OK, CommandError, record
 from pytest_rollback.cli.record import LISTED, SHORT, SHORT_COMMIT, count, local, say
 from pytest_rollback.events import Invalidation
+from pytest_rollback.model import Verdict
 from pytest_rollback.repo.catalogue import Catalogue, Recorded
 from pytest_rollback.repo.known_good import Search, first_parents, known_good
 from pytest_rollback.repo.ledger import Draft, Ledger
 from pytest_rollback.repo.plumbing import GitError
-from pytest_rollback.repo.wording import EPOCH, moment_of, stamp
 
-MICROSECOND = timedelta(microseconds=1)
+PASSED = Verdict.PASSED.value
 
 
 class Taken(Struct, frozen=True, kw_only=True):
@@ -35,12 +34,12 @@ def add_to(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser = subcommands.add_parser(
         "invalidate",
         help="withdraw a verdict that was wrong",
-        description="Withdraw a verdict, and every earlier one on the same tree: none of them makes a known good any "
-        "more. They stay on record, and so does who withdrew them and why.",
+        description="Withdraw a verdict, and with a pass every other one of the same tree that is on record: none of "
+        "them makes a known good any more. They stay on record, and so does who withdrew them and why.",
         allow_abbrev=False,
     )
     parser.add_argument("event", metavar="EVENT", help="the beginning of the id of a verdict, or last")
-    parser.add_argument("--reason", metavar="TEXT", required=True, help="why it can't be relied on")
+    parser.add_argument("--reason", metavar="TEXT", type=record.worded, required=True, help="why it can't be relied on")
     parser.add_argument("--json", action="store_true", help="print the facts for machines")
     parser.set_defaults(run=run)
 
@@ -48,9 +47,6 @@ def add_to(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def run(options: argparse.Namespace) -> int:
     """Withdraw a verdict, and say what that changes."""
     reason = " ".join(options.reason.split())
-    if not reason:
-        msg = "--reason is empty; say why the verdict can't be relied on"
-        raise CommandError(msg)
     with record.answering():
         ledger = record.find_ledger()
         with Catalogue(ledger) as catalogue:
@@ -79,27 +75,37 @@ def _verdict(catalogue: Catalogue, named: str) -> Recorded:
 
 def _withdraw(ledger: Ledger, catalogue: Catalogue, target: Recorded, reason: str) -> Taken:
     sign = record.wants_signatures(ledger)
-    tree = target.entry.tree
-    good = tree is not None and catalogue.good(tree) is not None
-    was = known_good(catalogue, ledger.folder, inclusive=True)
-    event = Invalidation(at=_after(catalogue, target), by=ledger.who(), target=target.id, tree=tree, reason=reason)
+    tree, root = target.entry.tree, target.entry.root
+    good = tree is not None and catalogue.good(tree, root=root) is not None
+    was = known_good(catalogue, ledger.folder, inclusive=True, root=root)
+    event = Invalidation(
+        at=record.now(),
+        by=ledger.who(),
+        target=target.id,
+        tree=tree,
+        reason=reason,
+        covers=_covered(catalogue, target),
+    )
     (kept,) = ledger.append([Draft(event=event)], sign=sign)
     catalogue.refresh()
-    lost = good and tree is not None and catalogue.good(tree) is None
+    lost = good and tree is not None and catalogue.good(tree, root=root) is None
     return Taken(
         event=kept,
         target=target.id,
         commits=_with_tree(ledger, tree) if lost and tree is not None else [],
         was=was,
-        now=known_good(catalogue, ledger.folder, inclusive=True),
+        now=known_good(catalogue, ledger.folder, inclusive=True, root=root),
     )
 
 
-def _after(catalogue: Catalogue, target: Recorded) -> str:
-    """Give the moment of a withdrawal: now, and never before what it withdraws, should a clock have been wrong."""
-    same = catalogue.verdicts_of(target.entry.tree) if target.entry.tree else [target]
-    newest = max(moment_of(each.entry.at) or 0 for each in same)
-    return stamp(max(datetime.now(timezone.utc), EPOCH + newest * MICROSECOND))
+def _covered(catalogue: Catalogue, target: Recorded) -> tuple[str, ...]:
+    """List the passes that go with a pass: a block before it was no mistake, and what is judged later stands."""
+    tree, gone = target.entry.tree, catalogue.withdrawn()
+    if tree is None or target.entry.verdict != PASSED:
+        return ()
+    same = catalogue.verdicts_of(tree, root=target.entry.root)
+    passes = (each.id for each in same if each.entry.verdict == PASSED and each.id not in gone)
+    return tuple(event for event in passes if event != target.id)
 
 
 def _with_tree(ledger: Ledger, tree: str) -> list[str]:

@@ -37,8 +37,8 @@ def add_to(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--kind", action="append", default=[], choices=sorted(KINDS), help="only such events; repeatable"
     )
     parser.add_argument("--verdict", choices=sorted(verdict.value for verdict in Verdict), help="only such verdicts")
-    parser.add_argument("--branch", metavar="NAME", help="only what happened on a branch")
-    parser.add_argument("--commit", metavar="REV", help="only what happened to a commit")
+    parser.add_argument("--branch", metavar="NAME", type=record.worded, help="only what happened on a branch")
+    parser.add_argument("--commit", metavar="REV", type=record.worded, help="only what happened to a commit")
     parser.add_argument(
         "--since", metavar="WHEN", type=record.moment, help="2026-11-21, '2026-11-21 13:30', '2 h', '3 d'"
     )
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         wanted = Wanted(
             kinds=tuple(options.kind),
             verdict=options.verdict,
-            branch=options.branch,
+            branch=options.branch and readable(options.branch),  # as it was recorded
             commit=options.commit and _commit(ledger, options.commit),
             since=options.since,
             until=options.until,
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
         with Catalogue(ledger) as catalogue:
             found = catalogue.entries(wanted, limit=None if options.all else options.limit)
             total = catalogue.count(wanted)
-            gone = {each.id for each in found if each.entry.kind == JUDGED and catalogue.withdrawals(each.id)}
+            gone = catalogue.withdrawn() & {each.id for each in found if each.entry.kind == JUDGED}
             if options.json:
                 record.say_json({"total": total, "events": [_document(each, gone) for each in found]})
             elif not found:

@@ -20,7 +20,7 @@ from pytest_rollback.policy.problems import PolicyError
 from pytest_rollback.policy.rules import Policy
 from pytest_rollback.repo.catalogue import SHORTEST, Catalogue, Recorded
 from pytest_rollback.repo.journal import find_place
-from pytest_rollback.repo.ledger import Ledger, LedgerError
+from pytest_rollback.repo.ledger import REF, Ledger, LedgerError
 from pytest_rollback.repo.plumbing import GitError, anchored, find_top, strip
 from pytest_rollback.repo.wording import moment_of
 
@@ -84,8 +84,11 @@ def find_event(catalogue: Catalogue, named: str) -> Recorded:
     """Find the event that a person names: the beginning of its id, or `last`."""
     if catalogue.tip is None:
         raise CommandError(NOTHING_YET)
-    if named == LAST and (last := catalogue.last()) is not None:
-        return last
+    if named == LAST:
+        if (last := catalogue.last()) is not None:
+            return last
+        msg = "there is no last event: the ledger holds merges alone; run: pytest-rollback verify"
+        raise CommandError(msg)
     found = catalogue.find(named)
     recorded = catalogue.get(found[0]) if len(found) == 1 else None
     if recorded is None:
@@ -103,6 +106,12 @@ def _unclear(catalogue: Catalogue, named: str, found: list[str]) -> str:
         what = readable(f"{each.entry.kind} {each.entry.verdict or ''}".rstrip())
         lines.append(f"  {each.id[:CANDIDATE]}  {local(each.entry.at)}  {what}")
     return "\n".join([*lines, "  ..."] if len(found) > LISTED else lines)
+
+
+def told_of_vanished(number: int) -> str:
+    """Say that something has put another chain in place of ours, and how what was lost comes back."""
+    lost = f"{count(number, 'event')} recorded here {'is' if number == 1 else 'are'} not in {REF} any more"
+    return f"{lost} (a fetch of refs/rollback/* does that); the next gate takes them back, or: pytest-rollback sync"
 
 
 def now() -> str:
@@ -159,6 +168,14 @@ def moment(text: str) -> datetime:
     except (ValueError, OverflowError) as error:
         msg = f"{text!r} is no moment; write 2026-11-21, '2026-11-21 13:30', or how long ago: '2 h', '3 d'"
         raise argparse.ArgumentTypeError(msg) from error
+
+
+def worded(text: str) -> str:
+    """Read a text that must not be empty: an empty one is what is left of a variable that was not set."""
+    if not text.strip():
+        msg = "it is empty"
+        raise argparse.ArgumentTypeError(msg)
+    return text
 
 
 def number(text: str) -> int:

@@ -85,7 +85,8 @@ def _invalidation(event: Invalidation) -> Iterator[Line]:
     yield "reason", event.reason
     yield "withdraws", event.target
     if event.tree:
-        yield "tree", f"{event.tree}, and every earlier verdict on it"
+        yield "tree", event.tree
+    yield from (("as well" if not number else "", event) for number, event in enumerate(event.covers))
 
 
 def _checkpoint(event: Checkpoint) -> Iterator[Line]:

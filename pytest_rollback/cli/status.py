@@ -58,7 +58,7 @@ class Standing(Struct, frozen=True, kw_only=True):
         passed = self.last and self.last.closing and self.last.closing.verdict is Verdict.PASSED
         passed = passed or (self.last is None and self.recorded.is_good)
         crashed = any(self.is_here(session) and self.is_news(session) for session in [*self.untold, *self.told])
-        return None if passed and not crashed else GATE
+        return None if passed and not crashed and not self.recorded.withdrawn else GATE
 
     def is_here(self, session: Session) -> bool:
         """Whether a session is one of this work tree."""
@@ -149,10 +149,10 @@ def _verdict(standing: Standing) -> Iterator[Line]:
     """Tell the last verdict of this work tree."""
     last = standing.last
     if last is None:
-        yield "last", "no verdict on record in this work tree"
+        yield "last", "no verdict in this work tree, by its journal"
         return
     if last.closing is None:
-        yield "last", "a session ended here, and its verdict is not on record"
+        yield "last", "a session ended here, and its verdict is not in the journal"
     else:
         done = last.closing
         verdict = f"{done.verdict.value} ({cut(done.reason, LONGEST)})"

@@ -38,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
             record.say_json({**facts, "evidence": shared and {"came": shared.came, "went": shared.went}})
         else:
             say(_told(done))
+            if done.is_cut_off:
+                say("a shallow clone cuts the record off, so older events are not here; run: git fetch --unshallow")
             if shared is not None:
                 say(_told_of(shared, remote))
     return OK

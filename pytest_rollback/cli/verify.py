@@ -31,18 +31,20 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             flaws = [{"event": flaw.event, "what": flaw.what} for flaw in found.flaws]
             counts = {"events": found.events, "merges": found.merges, "newer": found.newer, "bad": found.bad}
+            counts["vanished"] = found.vanished
             record.say_json({**counts, "signatures": found.signed, "flaws": flaws})
         else:
             _tell(found)
-    return ERROR if found.flaws else OK
+    return ERROR if found.flaws or found.vanished else OK
 
 
 def _tell(found: Audit) -> None:
-    if not found.events:
-        say(NOTHING_YET)
-    elif not found.flaws:
+    if not found.flaws:
         signed = ", all signed" if found.signed else ""
-        say(f"{count(found.events, 'event')}, chain whole, everything readable{signed}{_newer(found)}")
+        whole = f"{count(found.events, 'event')}, chain whole, everything readable{signed}{_newer(found)}"
+        say(whole if found.events else NOTHING_YET)
+        if found.vanished:
+            say(record.told_of_vanished(found.vanished))
     else:
         first, *others = found.flaws
         say(f"the first bad event is {first.event}: {first.what}")

@@ -68,7 +68,7 @@ def next_command(
     if judgement.verdict is Verdict.BLOCKED:
         return _after_a_block(judgement, [loss for loss in losses if loss.approved is None], base, staged=staged)
     if any("start below the root" in obstacle.detail for obstacle in judgement.obstacles):
-        return f"go to the project's root, then run: {GATE}"
+        return f"go to the project's root, then run: {GATE}{' --gate-staged' if staged else ''}"
     if judgement.reason is Reason.NO_TESTS:
         return MARK_ONE
     gate = f"{GATE} --gate-staged" if staged else GATE

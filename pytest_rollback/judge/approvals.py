@@ -161,9 +161,13 @@ def _who(loss: Loss, words: Iterable[Word]) -> str | None:
 
 
 def _covers(word: Word, loss: Loss) -> bool:
-    """An event holds for exactly what it names, as reports spell that out; what a trailer names is a pattern."""
+    """An event holds for exactly what it names, as reports spell that out; what a trailer names is a pattern.
+
+    Its kind is spelt out even there: no line in a message lets pass whatever there may be.
+    """
     if word.now is None:
-        return matches(word.name, loss.name)
+        kind, colon, what = word.name.partition(":")
+        return bool(colon) and kind == loss.kind.value and matches(what, loss.name.partition(":")[2])
     return (readable(word.name), readable(word.now)) == (readable(loss.name), readable(loss.now))
 
 

@@ -23,7 +23,7 @@ ASIDE = {Outcome.SKIPPED: LossKind.SKIPPED, Outcome.XFAILED: LossKind.XFAILED}
 UNKNOWN = frozenset(
     {None, Outcome.UNFINISHED, Outcome.NOT_STARTED, Outcome.WITHHELD, Outcome.LEFT_OUT, Outcome.LEFT_TO_CI}
 )
-BLOCKED = "blocked"
+BLOCKED, TIMEOUT = "blocked", "timeout"
 SWITCHES = ("timeouts", "strict-xfail")
 
 
@@ -106,6 +106,8 @@ def _unmarked(was: ListedTest, now: ListedTest) -> Iterator[Loss]:
 
 def _aside(was: ListedTest, now: ListedTest) -> Iterator[Loss]:
     """A test that steps aside now. Where nobody knows what it did on the base, only a new marker is sure to be one."""
+    if now.outcome is Outcome.XPASSED and was.outcome in (Outcome.PASSED, Outcome.FLAKY):
+        yield _loss(LossKind.XFAILED, now.test, was.outcome.value, "may fail, and passed")
     if now.outcome not in ASIDE:
         return
     if was.outcome in UNKNOWN:
@@ -140,11 +142,23 @@ def _settings(was: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Loss]:
     for name in SWITCHES:
         if was.get(name) == "on" and now.get(name) != "on":
             yield _loss(LossKind.SETTING, name, "on", now.get(name, NONE))
+    if TIMEOUT in was:
+        limits = _session_limit(was), _session_limit(now)
+        if limits[1] > limits[0]:
+            yield _loss(LossKind.SETTING, TIMEOUT, *map(_time, limits))
     if BLOCKED in was:
         before, after = (_listed(settings.get(BLOCKED, "")) for settings in (was, now))
         if not after <= before:
             words = (", ".join(sorted(names)) or NONE for names in (before, after))
             yield _loss(LossKind.SETTING, BLOCKED, *words)
+
+
+def _session_limit(settings: Mapping[str, str]) -> float:
+    """Read the limit that pytest's configuration gives to each test."""
+    try:
+        return float(settings.get(TIMEOUT) or math.inf)
+    except ValueError:
+        return math.inf
 
 
 def _listed(names: str) -> set[str]:

@@ -21,6 +21,7 @@ NAMES_ALIKE = 0.75  # letter by letter
 WORDS_SHARED = 0.6  # of the words that the shorter of two names is made of
 MANY_WORDS = 3
 LONG = 12  # words of a body that is more than one line with a value
+NAMESAKES = 16
 CANDIDATES = 8  # of all new tests, those that share most words with one that is gone
 
 
@@ -54,7 +55,11 @@ class Lookalikes:
 
     def _candidates(self, old: Spot) -> Iterable[Spot]:
         """Find the new functions that are worth a closer look: by name, by body, and by the rarest words they share."""
-        found = dict.fromkeys(self.by_name.get(old.name, ()))
+        namesakes = self.by_name.get(old.name, ())
+        if len(namesakes) > NAMESAKES:  # of hundreds of classes that have one method of the same name
+            file, around = old.file, old.around.name
+            namesakes = sorted(namesakes, key=lambda spot: (spot.file != file, spot.around.name != around, spot))
+        found = dict.fromkeys(namesakes[:NAMESAKES])
         body = self.old_bodies.get(old)
         if body is None:
             return found

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec import structs
 
 from pytest_rollback.events import Digests, Judgment
 from pytest_rollback.judge.text import without_places
-from pytest_rollback.model import Obstacle, Report
+from pytest_rollback.model import Obstacle, Reason, Report
+
+TYPE = re.compile(r"\b[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Iteration|Warning|Group|Timeout)(?=:|$)")
 
 
 def judgment_of(report: Report, digests: Digests, *, at: str, by: str | None, root: str, complete: bool) -> Judgment:
@@ -39,5 +43,15 @@ def judgment_of(report: Report, digests: Digests, *, at: str, by: str | None, ro
 
 
 def _without_places(obstacle: Obstacle) -> Obstacle:
-    detail, tests = without_places(obstacle.detail), tuple(map(without_places, obstacle.tests))
+    detail = _without_text(obstacle.detail) if obstacle.reason is Reason.INTERNAL else obstacle.detail
+    detail, tests = without_places(detail), tuple(map(without_places, obstacle.tests))
     return structs.replace(obstacle, detail=detail, tests=tests)
+
+
+def _without_text(detail: str) -> str:
+    """Leave of an internal error its type alone: what an exception says may be a password, or a line of a file."""
+    what, colon, told = detail.partition(": ")
+    if not colon:
+        return detail
+    named = TYPE.search(told)
+    return f"{what}: {named[0] if named else 'an error of another kind'}"

@@ -16,6 +16,7 @@ from pytest_rollback.policy.problems import PolicyError, Problem
 from pytest_rollback.policy.resolve import overlay, resolve
 from pytest_rollback.policy.rules import Policy
 from pytest_rollback.policy.sense import hold_to_sense
+from pytest_rollback.policy.tables import TABLES
 from pytest_rollback.policy.tighten import loosened
 
 if sys.version_info >= (3, 11):
@@ -94,6 +95,22 @@ def load_policy(
     ]:
         raise PolicyError(looser)
     return tightened
+
+
+def load_what_holds(written: Written) -> Policy:
+    """Load of a policy that can't be used what can be, on the shipped matrix: who is trusted, and what is watched over.
+
+    A base that says something that nobody understands any more must not be taken for one that says nothing.
+    """
+    kept: Tables = {}
+    try:
+        document: object = _read(written)
+        table = document if _place(written).name != SHARED_FILE else _our_table(document)
+        over = Checker(str(written), "").policy(table)
+        kept = {key: value for key, value in over.items() if key not in TABLES and key != "phase"}
+    except PolicyError:
+        pass
+    return resolve({**_shipped(), **kept}, _place(written).name)
 
 
 def _with_metrics_of(tables: Tables, extra: Tables) -> Tables:

@@ -12,6 +12,7 @@ from pytest_rollback.policy.safeguards import fewer_safeguards
 
 SEVERITIES = tuple(Severity)
 ACTIONS = tuple(Action)
+USUAL = ("main", "master")  # live where no policy says a word
 SOFT = (Action.WATCH, Action.NOTE)
 
 
@@ -19,9 +20,10 @@ def loosened(before: Policy, after: Policy) -> Iterator[tuple[str, str]]:
     """Name each key where the second policy demands less, with what it says and what the first said."""
     if before.mode == "enforce" and after.mode != "enforce":
         yield "mode", f'"{after.mode}" is looser than "{before.mode}"'
-    if before.trusted and after.trusted != before.trusted:
-        yield "trusted", f'"{after.trusted or ""}" is not "{before.trusted}"'
-    if lost := set(before.live) - set(after.live):
+    if after.trusted != before.trusted:
+        yield "trusted", f'"{after.trusted or ""}" is not {_quoted(before.trusted)}'
+    named = set(before.live) - set(after.live)
+    if lost := named or {name for name in USUAL if not before.live and not _stays_live(name, before, after)}:
         yield "live", f"no longer names {', '.join(sorted(lost))}"
     for group in before.groups:
         other = after.group(group.name)
@@ -36,6 +38,14 @@ def loosened(before: Policy, after: Policy) -> Iterator[tuple[str, str]]:
     if before.phase and (after.phase is None or after.phase.name != before.phase.name):
         yield "phase", f'leaves the phase "{before.phase.name}"'
     yield from fewer_safeguards(before, after)
+
+
+def _quoted(trusted: str | None) -> str:
+    return f'"{trusted}"' if trusted else "the usual branch"
+
+
+def _stays_live(branch: str, before: Policy, after: Policy) -> bool:
+    return after.is_live(branch, None) or not before.is_live(branch, None)
 
 
 def newly_judging(before: Policy, after: Policy, blamed: Collection[str] = ()) -> Iterator[Trigger]:

@@ -13,9 +13,11 @@ import msgspec
 from msgspec import Struct, structs
 
 from pytest_rollback.events import SCHEMA, TESTS, Entry, TestList, entry_of
+from pytest_rollback.judge.text import readable
 from pytest_rollback.repo import wording
+from pytest_rollback.repo.chains import vanished
 from pytest_rollback.repo.known_good import shallow_ends
-from pytest_rollback.repo.ledger import Ledger
+from pytest_rollback.repo.ledger import Ledger, LedgerError
 from pytest_rollback.repo.plumbing import GitError
 from pytest_rollback.repo.stream import Objects, Thing
 from pytest_rollback.repo.wording import Written
@@ -23,6 +25,9 @@ from pytest_rollback.repo.wording import Written
 FOLDER, SUBMODULE = "40000", "160000"
 SHA256 = 64
 SIGNED = ("G", "U")
+UNSIGNED = "N"
+SSH = b"-----BEGIN SSH SIGNATURE-----"
+NO_SIGNERS = "it is signed, and the key can't be checked: gpg.ssh.allowedSignersFile is not set"
 NOT_HELD = "its signature does not hold"
 SIGNATURES = {
     "N": "it is not signed",
@@ -49,6 +54,7 @@ class Audit(Struct, frozen=True, kw_only=True):
     newer: int
     signed: bool
     flaws: tuple[Flaw, ...]
+    vanished: int = 0  # events that were recorded here, and that the chain holds no more
 
     @property
     def bad(self) -> int:
@@ -62,12 +68,15 @@ class DamageError(Exception):
 
 def audit(ledger: Ledger, *, signed: bool = False) -> Audit:
     """Check every event; with `signed`, its signature too."""
-    tip = ledger.tip()
-    with ledger.objects() as objects:
-        check = _Check(ledger, objects)
-        check.walk(tip)
-    if signed and tip is not None:
-        check.signatures(tip)
+    try:
+        tip = ledger.named()
+        with ledger.objects() as objects:
+            check = _Check(ledger, objects)
+            check.walk(tip)
+            if signed and tip is not None:
+                check.signatures(tip)
+    except GitError as error:
+        raise LedgerError(str(error)) from error
     place = {event: number for number, event in enumerate(check.walked)}
     return Audit(
         events=len(check.walked) - check.merges,
@@ -75,6 +84,7 @@ def audit(ledger: Ledger, *, signed: bool = False) -> Audit:
         newer=check.newer,
         signed=signed,
         flaws=tuple(sorted(check.flaws, key=lambda flaw: -place.get(flaw.event, 0))),
+        vanished=0 if check.flaws else vanished(ledger),
     )
 
 
@@ -88,6 +98,7 @@ class _Check:
         self._ledger, self._objects = ledger, objects
         self._ends = shallow_ends(ledger)
         self._whole: set[str] = set()
+        self._signers: bool | None = None
 
     def walk(self, tip: str | None) -> None:
         """Look at all that can be reached, each once."""
@@ -117,6 +128,9 @@ class _Check:
             for line in self._ledger.records("log", "-z", "--max-parents=1", "--format=%G? %H", tip):
                 mark, commit = line.decode("ascii").split()
                 # Git calls an ssh signature of whoever may not sign good, and only here says that it does not hold.
+                if mark == UNSIGNED and self._bears_ssh(commit) and not self._has_signers():
+                    self._complain(commit, NO_SIGNERS)
+                    continue
                 words = self._refused(commit) if mark in SIGNED or not told else ""
                 if words is not None:
                     quoted = f" (git: {words})" if words and not told else ""
@@ -125,6 +139,20 @@ class _Check:
         except GitError as error:
             if not self.flaws:  # else git stumbled over what is named already
                 self._complain(tip, f"the signatures could not be checked: {error}")
+
+    def _bears_ssh(self, commit: str) -> bool:
+        """Whether a commit bears an ssh signature; where git knows of no signers, it calls that none."""
+        found = self._objects.get(commit)
+        return found is not None and SSH in found.content.partition(b"\n\n")[0]
+
+    def _has_signers(self) -> bool:
+        """Whether git knows who may sign by ssh."""
+        if self._signers is None:
+            try:
+                self._signers = bool(self._ledger.git("config", "--get", "gpg.ssh.allowedSignersFile"))
+            except GitError:
+                self._signers = False
+        return self._signers
 
     def _refused(self, commit: str) -> str | None:
         """Say why git does not accept the signature of a commit; None where it does."""
@@ -157,6 +185,9 @@ class _Check:
             self.newer += 1
         elif wording.EVENT not in entries:
             raise DamageError(wording.NO_EVENT)
+        elif wording.moment_of(entry.at) is None:
+            msg = f"when it was is no moment: {readable(entry.at)!r}"
+            raise DamageError(msg)
         for name, (mode, thing) in entries.items():
             content = self._follow(name, mode, thing)
             if name == wording.EVENT:
@@ -183,7 +214,7 @@ class _Check:
             head, _, rest = raw.partition(b"\0")
             mode, _, called = head.partition(b" ")
             width = len(tree) // 2
-            found[called.decode("utf-8", "surrogateescape")] = (mode.decode("ascii"), rest[:width].hex())
+            found[called.decode("utf-8", "surrogateescape")] = (mode.decode("ascii", "replace"), rest[:width].hex())
             raw = rest[width:]
         return found
 

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from pytest_rollback.repo.identity import identity, signature
+from pytest_rollback.repo.ledger import PLAIN
 from pytest_rollback.repo.plumbing import call, git
 
 BACKUPS = "refs/rollback/backup"
@@ -31,9 +32,9 @@ def back_up(top: Path, paths: Sequence[str], extra: Mapping[str, str] | None = N
     moment = datetime.now(timezone.utc)
     who = {**(extra or {}), **signature(identity(top, extra), int(moment.timestamp()))}
     message = b"what stood in the place of restored files\n"
-    commit = call("commit-tree", tree, cwd=top, extra=who, feed=message).decode("ascii").strip()
+    commit = call(*PLAIN, "commit-tree", tree, cwd=top, extra=who, feed=message).decode("ascii").strip()
     ref = f"{BACKUPS}/{moment:%Y%m%dT%H%M%S.%fZ}"
-    git("update-ref", ref, commit, "", cwd=top, extra=extra)
+    git(*PLAIN, "update-ref", "--no-deref", ref, commit, "", cwd=top, extra=extra)
     return ref, rows
 
 

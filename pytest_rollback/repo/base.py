@@ -155,23 +155,23 @@ def _choose(folder: Path, trusted: str | None, target: str | None) -> tuple[_Ref
         wanted = _spellings(trusted)
         ref = next(iter(_there(folder, wanted)), None)
         return ref, None if ref else _not_here(f'the trusted branch "{trusted}"', trusted.removeprefix("origin/"))
-    names = [f"{ORIGIN}/HEAD", *([f"{ORIGIN}/{target}"] if target else []), f"{ORIGIN}/main", f"{ORIGIN}/master"]
-    there = _there(folder, [*names, *LOCAL])
+    if target is not None:  # a change that goes elsewhere than to the usual branch is held against what it goes to
+        ref = next(iter(_there(folder, [f"{ORIGIN}/{target}"])), None)
+        return ref, None if ref else _not_here(f'the target branch "{target}"', target)
+    there = _there(folder, [f"{ORIGIN}/HEAD", f"{ORIGIN}/main", f"{ORIGIN}/master", *LOCAL])
     if any(ref.here for ref in there):  # main is checked out, and a master beside it is what main was long ago
         there = [ref for ref in there if ref.name not in LOCAL]
-    ref = there[0] if there else None
-    if target is not None and (ref is None or ref.name not in (f"{ORIGIN}/HEAD", f"{ORIGIN}/{target}")):
-        # A job that was told where its change goes, and has another branch at hand, would compare with the wrong one.
-        return None, _not_here(f'the target branch "{target}"', target)
-    return ref, None
+    return (there[0] if there else None), None
 
 
 def _spellings(trusted: str) -> list[str]:
-    """Say in which order git would look for a name; what it would read as something else than a name is none."""
+    """Say what a name may mean. A branch of a remote comes first: anybody may push a tag or a branch named like it."""
     if not NAME.fullmatch(trusted):
         return []
-    own = [trusted] if trusted.startswith("refs/") else []
-    return [*own, *(f"refs/{place}/{trusted}" for place in ("tags", "heads", "remotes", "remotes/origin"))]
+    if trusted.startswith("refs/"):
+        return [trusted]
+    places = ("remotes", "heads", "remotes/origin") if "/" in trusted else ("heads", "remotes/origin")
+    return [f"refs/{place}/{trusted}" for place in places]
 
 
 def _not_here(what: str, branch: str) -> str:
@@ -196,7 +196,18 @@ def _fork(folder: Path, head: str, other: str) -> tuple[bool, str | None]:
     """Find where two lines of history parted, and whether this clone has all of them."""
     said = git("rev-parse", "--is-shallow-repository", f"{head}...{other}", cwd=folder).split()
     forks = [word[1:] for word in said if word.startswith("^")]
-    return said[0] == "true", forks[0] if forks else None
+    return said[0] == "true", forks[0] if len(forks) == 1 else _of_several(folder, forks, other)
+
+
+def _of_several(folder: Path, forks: list[str], other: str) -> str | None:
+    """Choose among merge bases: the newest that the trusted branch itself has been at, else its tip.
+
+    Branches that were merged both ways have several, and an author could choose among them by their dates.
+    """
+    if not forks:
+        return None
+    line = git("rev-list", "--first-parent", "--end-of-options", other, cwd=folder).split()
+    return next((commit for commit in line if commit in forks), other)
 
 
 def _unrelated(folder: Path, ref: _Ref, *, shallow: bool) -> BaseFound:

@@ -21,7 +21,7 @@ try:
 except ImportError:  # pragma: no cover (without locks, every process keeps its own in memory)
     fcntl = None  # type: ignore[assignment]
 
-NAME = "ledger-v1.sqlite"
+NAME = "ledger-v2.sqlite"
 SEAL, LOCK, JOURNAL = ".seal", ".lock", "-journal"
 PATIENCE_S = 20.0
 PAUSE_S = 0.02

@@ -18,16 +18,15 @@ from msgspec import Struct
 from pytest_rollback.events import Entry
 from pytest_rollback.repo import wording
 from pytest_rollback.repo.cache import Cache, UnusableError, in_memory
-from pytest_rollback.repo.ledger import Ledger
+from pytest_rollback.repo.ledger import Ledger, LedgerError
 from pytest_rollback.repo.rows import follow, tip_in
 
 SHORTEST = 4
-NEWEST = "ORDER BY event.moment DESC, event.id DESC"
-# A withdrawal takes its target, and every verdict on the same tree that is no younger than itself.
+NEWEST = "ORDER BY event.moment DESC, event.late DESC, event.id DESC"  # a withdrawal stands above what it withdraws
+# A withdrawal takes what it names. By moments alone, one of a clock that was ahead would take every pass to come.
 WITHDRAWN = """(
-    EXISTS (SELECT 1 FROM event AS w WHERE w.kind = 'invalidation' AND w.target = event.id)
-    OR EXISTS (SELECT 1 FROM event AS w WHERE w.tree IS NOT NULL AND w.tree = event.tree
-               AND w.kind = 'invalidation' AND w.moment >= event.moment)
+    EXISTS (SELECT 1 FROM covered WHERE covered.event = event.id)
+    OR EXISTS (SELECT 1 FROM swept WHERE swept.tree = event.tree AND swept.moment >= event.moment)
 )"""
 
 _decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
@@ -100,7 +99,7 @@ class Catalogue:
 
     def first(self) -> Recorded | None:
         """Give the oldest event."""
-        return _only(self._select("ORDER BY moment, id LIMIT 1"))
+        return _only(self._select("ORDER BY moment, late, id LIMIT 1"))
 
     def last(self, wanted: Wanted = EVERYTHING) -> Recorded | None:
         """Give the newest event of those that are wanted."""
@@ -118,9 +117,9 @@ class Catalogue:
         rows = self._ask("SELECT id FROM event WHERE id >= ? AND id < ? ORDER BY id", (start, f"{start}g"))
         return [str(row[0]) for row in rows]
 
-    def verdicts_of(self, tree: str) -> list[Recorded]:
-        """List the verdicts on a tree, newest first."""
-        return self.entries(Wanted(kinds=("verdict",), tree=tree))
+    def verdicts_of(self, tree: str, *, root: str | None = None) -> list[Recorded]:
+        """List the verdicts on a tree, newest first; `root` asks for one project's alone."""
+        return self.entries(Wanted(kinds=("verdict",), tree=tree, root=root))
 
     def approvals(self) -> list[Recorded]:
         """List the approvals, newest first."""
@@ -145,12 +144,16 @@ class Catalogue:
 
     def withdrawals(self, event: str) -> list[Recorded]:
         """List what withdraws a verdict, newest first."""
-        aimed = "SELECT id FROM event WHERE kind = 'invalidation' AND target = ?"
-        by_tree = (
-            "SELECT w.id FROM event AS v JOIN event AS w ON w.tree = v.tree"
-            " WHERE v.id = ? AND w.tree IS NOT NULL AND w.kind = 'invalidation' AND w.moment >= v.moment"
+        named = "SELECT by FROM covered WHERE covered.event = ?"
+        swept = (
+            "SELECT by FROM event AS v JOIN swept ON swept.tree = v.tree AND swept.moment >= v.moment WHERE v.id = ?"
         )
-        return self._select(f"WHERE event.id IN ({aimed} UNION {by_tree}) {NEWEST}", event, event)
+        return self._select(f"WHERE event.id IN ({named} UNION {swept}) {NEWEST}", event, event)
+
+    def withdrawn(self) -> frozenset[str]:
+        """Give the ids of all that is withdrawn."""
+        swept = "SELECT v.id FROM swept JOIN event AS v ON v.tree = swept.tree AND v.moment <= swept.moment"
+        return frozenset(str(row[0]) for row in self._ask(f"SELECT event FROM covered UNION {swept}", ()))  # noqa: S608
 
     def _opened(self) -> sqlite3.Connection:
         """Give the rows at the ledger's tip: from the file, which is brought up to date, or else from memory."""
@@ -184,9 +187,12 @@ class Catalogue:
         if file is not None:
             try:
                 file.backup(rows)
+                follow(rows, self.ledger, self.tip)
             except sqlite3.Error:
                 rows.close()
                 rows = in_memory()
+            else:
+                return rows
             finally:
                 file.close()
         follow(rows, self.ledger, self.tip)
@@ -194,7 +200,11 @@ class Catalogue:
 
     def _select(self, rest: str, *values: str | int) -> list[Recorded]:
         rows = self._ask(f"SELECT event.id, event.entry FROM event {rest}", values)  # noqa: S608 (no value in it)
-        return [Recorded(str(event), _decoder.decode(entry)) for event, entry in rows]
+        try:
+            return [Recorded(str(event), _decoder.decode(entry)) for event, entry in rows]
+        except (TypeError, ValueError) as error:
+            msg = f"the catalogue of the ledger is damaged: {error}; remove {self.ledger.home / 'cache'}"
+            raise LedgerError(msg) from error
 
     def _ask(self, query: str, values: Iterable[str | int]) -> list[tuple[Any, ...]]:
         """Ask the rows; should the file be damaged under our hands, they are read anew."""
@@ -205,7 +215,17 @@ class Catalogue:
             self._rows.close()
             self._rows = in_memory()
             follow(self._rows, self.ledger, self.tip)
+            return self._asked_again(query, values)
+        except (UnicodeError, OverflowError) as error:
+            msg = f"the ledger can't be searched for that: {error}"
+            raise LedgerError(msg) from error
+
+    def _asked_again(self, query: str, values: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
+        try:
             return self._rows.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            msg = f"the ledger can't be searched: {error}"
+            raise LedgerError(msg) from error
 
 
 def _condition(wanted: Wanted) -> tuple[str, list[str | int]]:

@@ -73,6 +73,15 @@ def count(ledger: Ledger, tip: str | None, *, but: str | None) -> int:
     return int(ledger.git("rev-list", "--count", "--max-parents=1", tip, *without))
 
 
+def vanished(ledger: Ledger) -> int:
+    """Count the events that were recorded here and that something else has thrown out of the ledger since."""
+    try:
+        tip, kept = ledger.tip(), ledger.kept()
+        return 0 if kept is None or kept == tip else count(ledger, kept, but=tip)
+    except GitError as error:
+        raise LedgerError(str(error)) from error
+
+
 def _check(ledger: Ledger, theirs: str) -> None:
     """Refuse what is no chain of events: the ledger never lets go of what it has taken in."""
     with ledger.objects() as objects:

@@ -59,7 +59,7 @@ def _united(ledger: Ledger, theirs: str | None) -> str | None:
     else:
         tip = _commit(ledger, united, [whole] if whole else parents)
     if tip is not None and tip != ours:
-        ledger.git("update-ref", REF, tip, ours or "")
+        ledger.git("update-ref", "--no-deref", REF, tip, ours or "")
     return tip
 
 

@@ -25,6 +25,9 @@ from pytest_rollback.repo.plumbing import GitError, call
 from pytest_rollback.repo.stream import Objects, Thing, records
 
 REF = "refs/rollback/ledger"
+# The newest tip that this repository has made itself. A fetch of refs/rollback/* puts another chain in place of ours
+# without a word; what it has thrown out of the ledger is then still held by this, and taken back.
+KEPT = "refs/rollback/kept"
 PATIENCE_S = 30.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.01, 0.5
 SIGNING_S = 120.0
@@ -33,6 +36,9 @@ PLAIN = (
     *("-c", "core.hooksPath=/dev/null", "-c", "core.logAllRefUpdates=false"),
     *("-c", "i18n.commitEncoding=UTF-8", "-c", "i18n.logOutputEncoding=UTF-8"),
 )
+LOST = "what was never pushed is among: git fsck --unreachable"
+REMEDY = "remove it: git update-ref --no-deref -d {ref}, then run: pytest-rollback sync (" + LOST + ")"
+SEEN = "%(refname)%00%(objectname)%00%(objecttype)%00%(symref)%00%(contents)%00"
 AS_IT_IS = {"GIT_NO_REPLACE_OBJECTS": "1"}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -112,24 +118,66 @@ class Ledger:
         return records(*PLAIN, *arguments, cwd=self.folder, extra=self.extra)
 
     def tip(self, ref: str = REF) -> str | None:
-        """Give the newest commit; None where nothing was ever recorded."""
-        tip = self._resolve(ref)
+        """Give the newest commit; None where nothing was ever recorded. What is no chain of events is an error."""
+        return self._tip(ref, self._look(ref))
+
+    def _tip(self, ref: str, found: _Ref | None) -> str | None:
         # What a power cut left of a ref reads like one that is not there, and would pass for a ledger without events.
         # Or somebody has made it since we asked.
         file = self.home.parent / ref
-        if tip is None and file.exists() and (tip := self._resolve(ref)) is None:
-            lost = "what was never pushed is among: git fsck --unreachable"
-            msg = f"{file} is damaged; remove it, then run: pytest-rollback sync ({lost})"
-            raise LedgerError(msg)
-        return tip
+        if found is None and os.path.lexists(file) and (found := self._look(ref)) is None:
+            raise LedgerError(_in_the_way(file, ref))
+        if found is not None:
+            _hold_to_chain(found)
+        return found.tip if found is not None else None
 
-    def _resolve(self, ref: str) -> str | None:
+    def kept(self) -> str | None:
+        """Give the newest tip that was made here; None where none was, or where what stands there is not ours."""
         try:
-            return self.git("rev-parse", "--verify", "--quiet", ref)
-        except GitError as error:
-            if error.status != 1:
-                raise LedgerError(str(error)) from error
+            found = self._look(KEPT)
+        except LedgerError:
             return None
+        return found.tip if found is not None and found.trouble is None else None
+
+    def named(self) -> str | None:
+        """Give what the ledger's ref names, be it no event or gone: for who looks for damage."""
+        try:
+            found = self._look(REF)
+        except LedgerError:
+            return self.git("rev-parse", "--verify", "--quiet", REF)
+        return self.tip() if found is None or found.points_to else found.tip
+
+    def regain(self) -> str | None:
+        """Take back what something else has thrown out of the ledger; gives the tip."""
+        tip, kept = self._both()
+        if kept is None or kept == tip:
+            return tip
+        try:
+            return next(iter(self.advance(lambda whole: [whole] if whole else [])), None)
+        except GitError as error:
+            msg = f"what was thrown out of the ledger could not be taken back: {error}"
+            raise LedgerError(msg) from error
+
+    def _look(self, ref: str) -> _Ref | None:
+        return self._looked(ref).get(ref)
+
+    def _looked(self, *refs: str) -> dict[str, _Ref]:
+        """Ask git for refs and what they name, from one process."""
+        ref = refs[0]
+        try:
+            said = call(*PLAIN, "for-each-ref", f"--format={SEEN}", *refs, cwd=self.folder, extra=self.extra)
+        except GitError as error:
+            if "missing object" in error.said or "bad object" in error.said or "parse" in error.said:
+                msg = f"{ref} is damaged: {error}; {REMEDY.format(ref=ref)}"
+                raise LedgerError(msg) from error
+            raise LedgerError(str(error)) from error
+        # A message holds whatever it likes, but no NUL: git would have cut it there.
+        told = [said.split(b"\0")[start :: len(_Ref.__struct_fields__)] for start in range(len(_Ref.__struct_fields__))]
+        found = (
+            _Ref(os.fsdecode(name.lstrip(b"\n")), tip.decode("ascii"), os.fsdecode(kind), os.fsdecode(to), message)
+            for name, tip, kind, to, message in zip(*told, strict=False)
+        )
+        return {each.name: each for each in found}
 
     def append(self, drafts: Sequence[Draft], *, sign: bool = False) -> list[str]:
         """Record events, all of them or none; gives their ids."""
@@ -152,12 +200,29 @@ class Ledger:
         end = time.monotonic() + PATIENCE_S
         pause = FIRST_PAUSE_S
         while True:
-            tip = self.tip()
-            fresh = list(prepare(tip))
+            tip, kept = self._both()
+            fresh = list(prepare(self._whole(tip, kept)))
             if not fresh or fresh[-1] == tip or self._swap(fresh[-1], tip, last=time.monotonic() > end):
                 return fresh
             time.sleep(random.uniform(0, pause))  # noqa: S311 (so that those who lost a race don't meet again)
             pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    def _both(self) -> tuple[str | None, str | None]:
+        """Give the tip, and the newest one that was made here, from one process."""
+        try:
+            found = self._looked(REF, KEPT)
+        except LedgerError:
+            return self.tip(), None
+        kept = found.get(KEPT)
+        return self._tip(REF, found.get(REF)), kept.tip if kept is not None and kept.trouble is None else None
+
+    def _whole(self, tip: str | None, kept: str | None) -> str | None:
+        """Give the tip on which to go on: one that holds all that was ever recorded here."""
+        if kept is None or kept == tip:
+            return tip
+        from pytest_rollback.repo.chains import merge  # that file builds on this one
+
+        return merge(self, tip, kept)
 
     def read(self, event: str) -> Stored:
         """Read an event by its whole id."""
@@ -216,7 +281,8 @@ class Ledger:
         ids: list[str] = []
         # Git walks by these dates. Behind a commit that seems older than its parent, because some clock was ahead, it
         # would look through the whole ledger each time that it is asked what is new.
-        latest = int(self.git("log", "-1", "--no-show-signature", "--format=%ct", tip)) if tip else 0
+        said = self.git("log", "-1", "--no-show-signature", "--format=%ct", tip) if tip else ""
+        latest = wording.second_in(said.encode("ascii", "replace"))
         for event, tree in zip(events, trees, strict=True):
             parent = ids[-1] if ids else tip
             latest = max(latest, wording.second_of(event.at))
@@ -235,8 +301,10 @@ class Ledger:
 
     def _swap(self, new: str, old: str | None, *, last: bool) -> bool:
         """Move the ref, unless somebody else has moved it meanwhile."""
+        move = f"update {REF} {new} {old}" if old else f"create {REF} {new}"
+        feed = f"{move}\nupdate {KEPT} {new}\n".encode("ascii")
         try:
-            self.git("update-ref", REF, new, old or "")
+            self.git("update-ref", "--no-deref", "--stdin", feed=feed)
         except GitError as error:
             lock = _LOCK.search(error.said)
             if lock is not None and (last or _is_stale(Path(lock[1]))):
@@ -249,6 +317,43 @@ class Ledger:
                 raise LedgerError(msg) from error
             return False
         return True
+
+
+class _Ref(Struct, frozen=True):
+    """A ref as git knows it."""
+
+    name: str
+    tip: str
+    kind: str
+    points_to: str
+    message: bytes
+
+    @property
+    def trouble(self) -> str | None:
+        """Say why it can't be a chain of ours; None where it can."""
+        if self.points_to:
+            # Whoever wrote to it would move that instead: a branch, with the ledger's commits on it.
+            return f"it is a symbolic ref to {self.points_to}"
+        if self.kind != "commit":
+            return f"it names a {self.kind or 'thing that git does not know'}, and no event"
+        ours = self.message.strip(b"\n") == wording.MERGE.strip(b"\n") or wording.entry_in(self.message) is not None
+        if self.name in (REF, KEPT) and not ours:
+            return f"the commit {self.tip[:12]} that it names is no event"
+        return None
+
+
+def _hold_to_chain(found: _Ref) -> None:
+    if found.trouble is not None:
+        msg = f"{found.name} is damaged: {found.trouble}; {REMEDY.format(ref=found.name)}"
+        raise LedgerError(msg)
+
+
+def _in_the_way(file: Path, ref: str) -> str:
+    """Say what stands in the place of a ref that git does not see."""
+    if file.is_dir() and not file.is_symlink():
+        inside = sorted(each.relative_to(file).as_posix() for each in file.rglob("*") if each.is_file())
+        return f"a ref below it stands in the way of {ref}; remove it: git update-ref -d {ref}/{inside[0]}"
+    return f"{file} is damaged; remove it, then run: pytest-rollback sync ({LOST})"
 
 
 def _stored(event: str, objects: Objects) -> Stored:

@@ -54,6 +54,12 @@ def altered(
     return [(entry.path, entry.blobs[0], _is_now(entry)) for entry in found if entry.status != NEW]
 
 
+def changed_policies(folder: Path, base_tree: str, tree: str) -> list[str]:
+    """List the files that may hold a policy of ours, wherever they lie, and that two trees don't have alike."""
+    names = [f":(glob)**/{name}" for name in ("pytest-rollback.toml", "pyproject.toml")]
+    return [entry.path for entry in _differences(folder, base_tree, tree, names)]
+
+
 def snapshot(folder: Path, tree: str, patterns: Sequence[str], root: str = ".") -> str | None:
     """Write a tree of the protected files alone, each at its place, and give its name; none where there are none."""
     if not patterns:

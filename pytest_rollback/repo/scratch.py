@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -80,9 +81,12 @@ def _make_folder(top: Path) -> None:
 
 
 def _may_have_attributes(replica: Replica, listing: Listing) -> bool:
-    everywhere = ("core.attributesfile" in replica.config) or (replica.folder / "info/attributes").exists()
-    own = Path(os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser(), "git/attributes")
-    return everywhere or own.exists() or any(name.rpartition(b"/")[2] == ATTRIBUTES for name in listing)
+    """Whether git need be asked for attributes at all; in most repositories it need not."""
+    places = [replica.folder / "info/attributes"]
+    with suppress(RuntimeError):  # nobody's home
+        places.append(Path(os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser(), "git/attributes"))
+    named = "core.attributesfile" in replica.config or any(place.exists() for place in places)
+    return named or any(name.rpartition(b"/")[2] == ATTRIBUTES for name in listing)
 
 
 def _check_out(replica: Replica, tree: str) -> None:
@@ -163,13 +167,19 @@ def _where(origin: Origin) -> dict[str, str]:
 def _explained(error: GitError | OSError, origin: Origin) -> ScratchError:
     """Say why there is no scratch tree, and what a person can do."""
     if isinstance(error, OSError):
-        where = f" {os.fsdecode(error.filename)}" if error.filename else ""
-        return ScratchError((Trouble(kind="disk", detail=f"{error.strerror or error}:{where}"),))
+        return disk_trouble(error)
     detail = str(error)
     if re.search(r"unable to read|missing|not a tree|bad object|invalid object", detail):
         advice = "git fetch them, or clone without --filter" if _is_partial(origin) else "run git fsck"
         return ScratchError((Trouble(kind="objects", detail=f"{detail}: objects are not here; {advice}"),))
     return ScratchError((Trouble(kind="git", detail=detail),))
+
+
+def disk_trouble(error: OSError) -> ScratchError:
+    """Say what the system said, and of which file."""
+    where = os.fsdecode(error.filename) if error.filename else "the scratch tree"
+    detail = f"{where} can't be written: {error.strerror or error}; make room, or set XDG_CACHE_HOME and TMPDIR"
+    return ScratchError((Trouble(kind="disk", detail=detail),))
 
 
 def _is_partial(origin: Origin) -> bool:

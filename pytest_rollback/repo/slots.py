@@ -40,7 +40,9 @@ class Slot:
     """A place for a scratch tree, taken by this process."""
 
     def __init__(self, origin: Origin, folder: Path, lock: int | None) -> None:
-        folder.mkdir(exist_ok=True)
+        if not is_folder(folder):  # a link in its place would lead into somebody's work
+            remove(folder)
+            folder.mkdir()
         self.origin = origin
         self.folder = folder = folder.resolve()
         self.top = folder / (origin.top.name or "root")
@@ -51,9 +53,9 @@ class Slot:
 
     def prepare(self, *, tree: str, commit: str | None, branch: str | None) -> scratch.Scratch:
         """Make its scratch tree hold a tree, as checked out from a commit on a branch."""
-        remove(self.control)
-        self.control.mkdir()
-        self._note(MOVING)
+        with _told_of_disks():
+            self._empty()
+            self._note(MOVING)
         try:
             notes = scratch.prepare(self.top, self.origin, tree=tree, commit=commit, branch=branch)
         finally:
@@ -66,6 +68,14 @@ class Slot:
             temporary=self.temporary,
             keep=self.keep,
         )
+
+    def _empty(self) -> None:
+        """Have nothing of the last tree's processes left; a test may have removed its folders itself."""
+        remove(self.control)
+        self.control.mkdir()
+        self.temporary.mkdir(mode=0o700, exist_ok=True)
+        for left in self.temporary.iterdir():
+            remove(left)
 
     def leave(self) -> None:
         """Give back what only this process needs. The tree stays as it is; the next one sweeps it.
@@ -92,17 +102,29 @@ def take_slot(origin: Origin) -> Iterator[Slot]:
     run whose parent was killed.
     """
     taken = _take_pooled(origin)
-    slot = Slot(origin, *taken) if taken else Slot(origin, _one_off(), None)
     try:
-        yield slot
+        with _told_of_disks():
+            slot = Slot(origin, *(taken or (_one_off(), None)))
+        try:
+            yield slot
+        finally:
+            slot.leave()
+            if not taken:
+                with suppress(OSError):
+                    remove(slot.folder.parent)
     finally:
-        slot.leave()
-        if not taken:
-            with suppress(OSError):
-                remove(slot.folder.parent)
-        for lock in slot.keep:
-            os.utime(lock)
-            os.close(lock)
+        if taken:
+            os.utime(taken[1])
+            os.close(taken[1])
+
+
+@contextmanager
+def _told_of_disks() -> Iterator[None]:
+    """Turn what the system says of a full or read-only disk into what a gate says."""
+    try:
+        yield
+    except OSError as error:
+        raise scratch.disk_trouble(error) from error
 
 
 def pool_folder() -> Path | None:

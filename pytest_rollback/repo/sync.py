@@ -14,6 +14,7 @@ import time
 from msgspec import Struct
 
 from pytest_rollback.repo.chains import count, take_in
+from pytest_rollback.repo.known_good import shallow_ends
 from pytest_rollback.repo.ledger import REF, Ledger, LedgerError
 from pytest_rollback.repo.plumbing import GitError, git
 
@@ -29,8 +30,10 @@ PUSH = ("push", "--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodu
 SAYS_LITTLE = re.compile(r"To |error: failed to push some refs|hint: |Please make sure|and the repository exists|$")
 RACES = re.compile(r"fetch first|non-fast-forward|cannot lock ref|failed to update ref|incorrect old value|stale info")
 REFUSED = f"ask whoever runs the remote to let you push {REF}, or use --no-push"
+UNKNOWN = "see whether the remote knows your key: git ls-remote"
 HINTS = (
     ("terminal prompts disabled|could not read (?:Username|Password)", "give git a credential helper, or a token"),
+    (r"[Pp]ermission denied \(|[Hh]ost key verification", UNKNOWN),
     ("[Pp]ermission|denied|403|not allowed|protected|declined|prohibited|unable to create", REFUSED),
     ("does not appear to be a git repository|not found", "see whether the remote is right: git remote --verbose"),
     ("[Cc]ould not resolve|unable to access|[Cc]onnection|timed out|no answer", "see whether it can be reached"),
@@ -46,6 +49,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     ahead: int
     total: int
     tip: str | None
+    is_cut_off: bool = False  # a shallow clone ends within the chain
 
 
 def tracking(remote: str, ref: str = REF) -> str:
@@ -81,7 +85,7 @@ def sync(ledger: Ledger, remote: str, *, push: bool = True) -> Exchange:
     for attempt in range(ATTEMPTS):
         time.sleep(random.uniform(0, attempt * PAUSE_S))  # noqa: S311 (those who met once should not meet again)
         theirs = fetch(ledger, remote)
-        tip = ledger.tip()
+        tip = ledger.regain()
         if theirs is not None:
             merged = take_in(ledger, theirs)
             tip, came = merged.tip, came + merged.came
@@ -89,13 +93,22 @@ def sync(ledger: Ledger, remote: str, *, push: bool = True) -> Exchange:
         pushed = tip is not None and push and (tip == theirs or send(ledger, remote, tip, theirs))
         if pushed or not push or tip is None:
             total = count(ledger, tip, but=None)
-            return Exchange(remote=remote, came=came, went=ahead if push else None, ahead=ahead, total=total, tip=tip)
+            went = ahead if push else None
+            cut_off = _is_cut_off(ledger, tip)
+            return Exchange(remote=remote, came=came, went=went, ahead=ahead, total=total, tip=tip, is_cut_off=cut_off)
     msg = f"{remote}: others were faster {ATTEMPTS} times; all of it is kept here, so run: pytest-rollback sync"
     raise LedgerError(msg)
 
 
+def _is_cut_off(ledger: Ledger, tip: str | None) -> bool:
+    """Whether a shallow clone ends within the chain, so that what lies behind is not here."""
+    ends = shallow_ends(ledger)
+    return bool(ends) and tip is not None and not ends.isdisjoint(ledger.lines("rev-list", tip))
+
+
 def fetch(ledger: Ledger, remote: str, ref: str = REF) -> str | None:
     """Fetch a remote's chain; gives its tip, None where the remote has none yet. No other ref is touched."""
+    ledger.tip(tracking(remote, ref))  # git would follow a symbolic one, and move what that points to
     try:
         _talk(ledger, *FETCH, "--end-of-options", remote, f"+{ref}:{tracking(remote, ref)}")
     except GitError as error:
@@ -114,7 +127,7 @@ def send(ledger: Ledger, remote: str, tip: str, theirs: str | None, ref: str = R
         if RACES.search(error.said) or fetch(ledger, remote, ref) != theirs:
             return False
         raise LedgerError(_told(f"{remote}: nothing was pushed, and all of it is kept here", error)) from error
-    ledger.git("update-ref", tracking(remote, ref), tip)
+    ledger.git("update-ref", "--no-deref", tracking(remote, ref), tip)
     return True
 
 

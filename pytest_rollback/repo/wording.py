@@ -24,6 +24,8 @@ UNREADABLE = "unreadable"  # the kind of what bears no entry, and is no merge of
 LONGEST = 120
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
+LAST_SECOND = 253_402_300_799  # the end of the year 9999
+LONGEST_SECOND = 20
 NO_EVENT = f"there is no {EVENT} in it"
 NO_ENTRY = "it bears no entry"
 NEWER = "written by a newer version of pytest-rollback"
@@ -63,7 +65,7 @@ def decode(raw: bytes, entry: Entry) -> tuple[Known | None, str]:
         return None, NEWER
     try:
         event = _EVENT.decode(raw)
-    except msgspec.MsgspecError as error:
+    except (ValueError, RecursionError) as error:  # bytes that are no text are no error of msgspec's own
         return None, f"{EVENT} can't be read: {error}"
     return (event, "") if event.schema <= SCHEMA else (None, NEWER)
 
@@ -87,7 +89,7 @@ def entry_in(message: bytes) -> Entry | None:
         return None
     try:
         return _ENTRY.decode(line)
-    except msgspec.MsgspecError:
+    except (ValueError, RecursionError):
         return _guessed(line)
 
 
@@ -99,7 +101,7 @@ def _guessed(line: bytes) -> Entry | None:
         schema = told.get("schema", SCHEMA)
         schema = schema if isinstance(schema, int) else SCHEMA + 1
         return msgspec.convert({**_fitting(fields), "schema": schema}, Entry) if "kind" in fields else None
-    except msgspec.MsgspecError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -114,14 +116,19 @@ def take_apart(raw: bytes) -> Written:
     head, _, message = raw.partition(b"\n\n")
     lines = [line.split(b" ", 1) for line in head.split(b"\n")]
     said = {line[0]: line[-1] for line in lines}
-    parents = tuple(line[1].decode() for line in lines if line[0] == b"parent")
+    parents = tuple(line[-1].decode("ascii", "replace") for line in lines if line[0] == b"parent")
     committed = said.get(b"committer", b"").rpartition(b"> ")[2].split(b" ")[0]
     return Written(
-        tree=said.get(b"tree", b"").decode(),
+        tree=said.get(b"tree", b"").decode("ascii", "replace"),
         parents=parents,
-        committed=int(committed) if committed.isdigit() else 0,
+        committed=second_in(committed),
         message=message,
     )
+
+
+def second_in(text: bytes) -> int:
+    """Read a second as git writes it; what a calendar can't hold is taken for none."""
+    return second if text.isdigit() and len(text) <= LONGEST_SECOND and (second := int(text)) <= LAST_SECOND else 0
 
 
 def moment_of(at: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ class Caller(Struct, frozen=True, kw_only=True):
 def program() -> list[str]:
     """Name the program again that started this session: `pytest` and `python -m pytest` differ in what they import."""
     started = Path(sys.argv[0])
-    flags = ["-O"] * sys.flags.optimize
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001 (as multiprocessing does)
     if started.name in ("pytest", "py.test") and started.is_file():
         return [sys.executable, *flags, str(started.absolute())]
     return [sys.executable, *flags, "-m", "pytest"]
@@ -72,9 +73,10 @@ def _place(argument: str, caller: Caller, scratch: Path) -> str:
     """Translate a path: inside the work tree it means the scratch tree's, and further up it stays where it is."""
     path, colons, test = argument.partition("::")
     if Path(path).is_absolute():
-        for top in (caller.top, caller.top.resolve()):
-            if Path(path).is_relative_to(top):
-                return f"{scratch / Path(path).relative_to(top)}{colons}{test}"
+        real = caller.top.resolve()
+        for given, top in ((Path(path), caller.top), (Path(path), real), (Path(path).resolve(), real)):
+            if given.is_relative_to(top):
+                return f"{scratch / given.relative_to(top)}{colons}{test}"
     elif path.startswith("..") and (caller.folder / path).exists():
         real = (caller.folder / path).resolve()
         if not real.is_relative_to(caller.top.resolve()):

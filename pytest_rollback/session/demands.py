@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
+from typing import TypeVar
 
-import msgspec
 import pytest
 from msgspec import structs
 
-from pytest_rollback.events import SCHEMA, TESTS, Approval, TestList
-from pytest_rollback.judge.approvals import approve
+from pytest_rollback.events import UNCHECKED_SAID, Approval, TestList
+from pytest_rollback.judge.approvals import approve, name_and_mail
 from pytest_rollback.judge.erosion import in_doubt, losses, policy_losses, protected_losses
 from pytest_rollback.model import Base, Loss, LossKind, Signal
-from pytest_rollback.policy.load import Written, find_policy, load_policy
+from pytest_rollback.policy.load import find_policy, load_policy
 from pytest_rollback.policy.problems import PolicyError
 from pytest_rollback.policy.rules import Policy
 from pytest_rollback.policy.stricter import strictest
-from pytest_rollback.repo.base import BaseFound, Change, changes_between, machine_losses
+from pytest_rollback.repo.base import Change, changes_between, machine_losses
 from pytest_rollback.repo.blobs import sources_between
 from pytest_rollback.repo.catalogue import Catalogue
 from pytest_rollback.repo.identity import identity
@@ -27,12 +27,14 @@ from pytest_rollback.repo.ledger import Ledger, LedgerError
 from pytest_rollback.repo.look import Head
 from pytest_rollback.repo.plumbing import GitError
 from pytest_rollback.repo.protected import altered, drifted
+from pytest_rollback.session.basis import UNCOLLECTED, Basis, together, write_rows
 from pytest_rollback.session.evidence import extra_rows
 from pytest_rollback.session.ground import Ground
 from pytest_rollback.session.surroundings import environment_of, now
 from pytest_rollback.session.survey import Survey, SurveyError, arguments_of
-from pytest_rollback.session.trusted import below, find_trusted
+from pytest_rollback.session.trusted import Trusted, below, find_trusted
 
+Anything = TypeVar("Anything")
 FIRST = "this is the first gate on record here"
 UNCHECKED = "erosion-unchecked"
 # What a loss is told by, so that a row of the matrix can judge it.
@@ -80,130 +82,121 @@ class Demands:
         self.policy = self.own
         self.root = below(ground.top, config.rootpath)
         self.notes: list[str] = []
-        self.found: BaseFound | None = None
+        self.basis: Basis | None = None
         self.before: Policy | None = None
-        self.trouble = ""
+        self.troubles: list[str] = []
+        self.unreadable = ""
         if ground.head is not None and ground.kind != "survey":
-            self._take_base()
+            self._attempt(self._take_base)
 
     @property
     def base(self) -> Base | None:
         """The trusted base, as the report tells of it."""
-        found = self.found
-        if found is None:
-            return Base(commit=None, how=f"unchecked: {self.trouble}") if self.trouble else None
-        how = f"unchecked: {self.unchecked}" if self.unchecked else found.how
+        if self.basis is None:
+            return Base(commit=None, how=f"{UNCHECKED_SAID}{self.unchecked}") if self.unchecked else None
+        found = self.basis.found
+        how = f"{UNCHECKED_SAID}{self.unchecked}" if self.unchecked else found.how
         return Base(commit=found.commit, how=how, tree=found.tree)
 
     @property
     def unchecked(self) -> str:
         """Why it is not known whether the change loosens anything; empty where it is."""
-        return self.trouble or (self.found.unchecked if self.found else None) or ""
-
-    def protected_patterns(self) -> tuple[str, ...]:
-        """Give the patterns of the protected files, those of the base and those of the change."""
-        before = self.before.protected if self.before else ()
-        return tuple(dict.fromkeys((*self.policy.protected, *before)))
+        known = [self.basis.trouble, self.basis.found.unchecked or ""] if self.basis else []
+        return "; ".join(dict.fromkeys(filter(None, [*self.troubles, *known])))
 
     def weigh(self, now: TestList, *, complete: bool) -> tuple[list[Loss], list[Signal]]:
         """Say what the change takes away from what the base demands, and tell the matrix of it."""
         if self.ground.head is None or self.ground.kind == "survey":
             return [], []
-        try:
-            found = self._approved(self._lost(now, complete=complete))
-        except (GitError, LedgerError, SurveyError) as error:
-            self.trouble = self.trouble or str(error)
-            found = []
+        lost: list[Loss] = []
+        for look in (self._of_policy, self._of_files, self._of_machines):
+            lost += self._attempt(look) or []
+        if complete:
+            lost += self._attempt(lambda: self._of_tests(now)) or []
+        found = self._attempt(lambda: self._approved(lost)) or lost
         return found, [*self._signals(found), *self._drift(), *self._doubts()]
+
+    def rows(self) -> str:
+        """Write down the rows that other plugins added, for those who come after."""
+        return write_rows(extra_rows(self.config))
+
+    def _attempt(self, look: Callable[[], Anything]) -> Anything | None:
+        """Look at one thing; what can't be seen is said, and keeps nobody from looking at the next."""
+        try:
+            return look()
+        except LedgerError as error:
+            self.unreadable = self.unreadable or str(error)
+        except (GitError, SurveyError) as error:
+            self.troubles.append(str(error))
+        return None
 
     # --- the base ---
 
     def _take_base(self) -> None:
-        try:
-            self._find_base()
-        except (GitError, LedgerError, SurveyError) as error:
-            self.trouble = str(error)
-
-    def _find_base(self) -> None:
         """Find the base, and let the stricter of both policies judge; what is trusted and live, the base says."""
-        head = self._head
-        if self.catalogue.first() is None:
+        head, catalogue = self._head, self.catalogue
+        if catalogue is not None and catalogue.first() is None:
             self.notes.append(FIRST)
-        trusted = find_trusted(head, self.catalogue, self.root, clean=not head.uncommitted)
-        self.found = trusted.found
-        self.before = before = self._load(trusted.written) if trusted.written else self._shipped(trusted.found)
+        trusted = find_trusted(head, catalogue, self.root, clean=not head.uncommitted)
+        self.basis = basis = Basis(trusted, head, self.ledger, catalogue, self._survey(trusted), self.root)
+        self.before = before = basis.policy(extra_rows(self.config))
         if before is None:
             return
         passed = [loss.what for loss in self._approved(policy_losses(before, self.own)) if loss.approved]
         policy = strictest(before, self.own, but=passed)
         self.policy = structs.replace(policy, mode=before.mode, live=before.live, trusted=before.trusted)
 
-    def _shipped(self, found: BaseFound) -> Policy | None:
-        """Give the matrix as it is shipped, where the base had gate tests and no policy, and went by that."""
-        shipped = load_policy(None, None, extra_rows(self.config))
-        if found.tree is None or not policy_losses(shipped, self.own):
-            return None  # it loosens nothing, so nobody need know
-        return shipped if self._tests_of(found).tests else None
-
-    def _load(self, written: Written) -> Policy | None:
-        """Load the policy of the base; None where it can't be used any more."""
-        path = find_policy(self.config.rootpath, self.ground.top)
-        alike = path is not None and path.name == Path(written.name).name and path.read_bytes() == written.content
-        if alike and not self.config.option.rollback_policy:
-            return self.own
-        try:
-            return load_policy(written, None, extra_rows(self.config))
-        except PolicyError as error:
-            self.notes.append(f"the policy of the trusted base can't be used, so nothing is held against it: {error}")
-            return None
-
     # --- what is lost ---
 
-    def _lost(self, now: TestList, *, complete: bool) -> list[Loss]:
-        found = self.found
-        if found is None or found.tree is None or found.tree == self.ground.tree:
-            return self._of_machines()
-        lost: list[Loss] = []
-        if complete:
-            listed = self._tests_of(found)
-            if uncollected := listed.settings.get("uncollected"):
-                self.trouble = f"on the base these could not be collected: {uncollected}"
-            lost += self._of_tests(found, listed, now)
-        if self.before is not None:
-            lost += policy_losses(self.before, self.own)
-        return [*lost, *self._of_files(found), *self._of_machines()]
+    def _of_policy(self) -> list[Loss]:
+        """Say which keys of the policy demand less, and which policies are gone altogether."""
+        basis, tree = self.basis, self.ground.tree
+        if basis is None or self._is_base():
+            return []
+        gone = [
+            Loss(name=f"policy:{path}", kind=LossKind.POLICY, what=path, was="a policy", now="gone")
+            for path in (basis.lost_policies(tree) if tree else [])
+        ]
+        return [*gone, *(policy_losses(self.before, self.own) if self.before is not None else [])]
 
-    def _tests_of(self, found: BaseFound) -> TestList:
-        """List the gate tests of the base: from its verdict where it is on record, else by asking its tree once."""
-        tree = found.tree or ""
-        for recorded in self.catalogue.verdicts_of(tree):
-            if recorded.entry.complete and recorded.entry.root == self.root:
-                kept = self.ledger.attachment(recorded.id, TESTS)
-                if kept is not None and (tests := read_tests(kept)) is not None:
-                    return tests
-        return self._survey.collect(tree, found.commit or "")
-
-    def _of_tests(self, found: BaseFound, before: TestList, now: TestList) -> list[Loss]:
+    def _of_tests(self, now: TestList) -> list[Loss]:
         """Say which tests are lost; where it hangs on what some of them do on the base, they are run there."""
-        if found.tree is None or self.ground.tree is None or not before.tests:
+        basis, tree = self.basis, self.ground.tree
+        if basis is None or basis.found.tree is None or tree is None or self._is_base():
+            return []
+        before = basis.tests
+        if uncollected := before.settings.get(UNCOLLECTED):
+            self.troubles.append(f"on the base these could not be collected: {uncollected}")
+        if not before.tests:
             return []  # the base had no gate that could be loosened
-        sources = sources_between(self._head.top, found.tree, self.ground.tree, self.root)
+        sources = sources_between(self._head.top, basis.found.tree, tree, self.root)
         doubtful = in_doubt(before, now, sources=sources)
         if doubtful:
-            seen = {test.test: test for test in self._survey.run(found.tree, found.commit or "", doubtful).tests}
-            tests = (
-                structs.replace(test, outcome=seen[test.test].outcome) if test.test in seen else test
-                for test in before.tests
-            )
-            before = structs.replace(before, tests=tuple(tests))
+            ran = basis.survey.run(basis.found.tree, basis.found.commit or "", doubtful)
+            before = _with_outcomes(before, ran)
         each = {group.name: group.each_s for group in (self.before or self.own).groups}
-        return losses(before, now, sources=sources, each=each)
+        return [*_moved_root(before, now), *losses(before, now, sources=sources, each=each)]
 
-    def _of_files(self, found: BaseFound) -> list[Loss]:
-        if found.tree is None or self.ground.tree is None:
+    def _of_files(self) -> list[Loss]:
+        """Say which protected files are altered. Patterns begin where their policy stands, wherever pytest starts."""
+        basis, tree = self.basis, self.ground.tree
+        if basis is None or basis.found.tree is None or tree is None or self._is_base():
             return []
-        patterns = self.protected_patterns()
-        return protected_losses(altered(self._head.top, found.tree, self.ground.tree, patterns, self.root))
+        top, base = self._head.top, basis.found.tree
+        found = altered(top, base, tree, self.policy.protected, self.folder)
+        if self.before is not None:
+            found += altered(top, base, tree, self.before.protected, basis.folder)
+        return protected_losses(dict.fromkeys(found))
+
+    @property
+    def folder(self) -> str:
+        """Where the project's own policy stands, seen from the repository's top."""
+        path = find_policy(self.config.rootpath, self.ground.top)
+        return self.root if path is None else below(self.ground.top, path.parent)
+
+    def _is_base(self) -> bool:
+        """Whether what is judged is the base itself, which can't have lost anything."""
+        return self.basis is not None and self.basis.found.tree == self.ground.tree
 
     def _of_machines(self) -> list[Loss]:
         """Name the commits of machines that nobody has looked at."""
@@ -215,7 +208,8 @@ class Demands:
         """Fill in who let what pass."""
         if not found:
             return []
-        events = self.ledger.read_all([recorded.id for recorded in self.catalogue.approvals()])
+        known = self.catalogue.approvals() if self.catalogue is not None else []
+        events = self.ledger.read_all([recorded.id for recorded in known])
         given = [(kept.id, kept.event) for kept in events if isinstance(kept.event, Approval)]
         before = self.before or self.own
         own = {mail for mail in [self._own_mail()] if mail and self._head.uncommitted}
@@ -226,7 +220,7 @@ class Demands:
             now=now(),
             approvers=before.approvers,
             machines=before.machines,
-            authors={*own, *(change.mail for change in self._changes)},
+            authors={*own, *(mail for change in self._changes for mail in _mails(change))},
         )
 
     def _own_mail(self) -> str | None:
@@ -245,7 +239,7 @@ class Demands:
     def _drift(self) -> Iterator[Signal]:
         if not self.policy.drift or self.ground.tree is None:
             return
-        for found in drifted(self._head.top, self.ground.tree, self.policy.drift, root=self.root):
+        for found in drifted(self._head.top, self.ground.tree, self.policy.drift, root=self.folder):
             yield Signal(name="drift", detail=f"{found.name}: {found.path} {found.what}")
 
     def _doubts(self) -> Iterator[Signal]:
@@ -260,22 +254,25 @@ class Demands:
         return Ledger(self._head.top)
 
     @cached_property
-    def catalogue(self) -> Catalogue:
-        """What the ledger can be asked."""
-        return Catalogue(self.ledger)
+    def catalogue(self) -> Catalogue | None:
+        """What the ledger can be asked; none where it can't be read, which forbids a pass."""
+        return self._attempt(lambda: Catalogue(self.ledger))
 
     @cached_property
     def _changes(self) -> list[Change]:
         """List the commits between the base and what is judged."""
-        found, head = self.found, self._head
+        found, head = self.basis.found if self.basis else None, self._head
         if found is None or found.commit is None or head.commit is None:
             return []
         return changes_between(head.top, found.commit, head.commit)
 
-    @cached_property
-    def _survey(self) -> Survey:
+    def _survey(self, trusted: Trusted) -> Survey:
+        carried = self.own.carry
+        if trusted.written is not None:
+            with suppress(PolicyError):
+                carried = together(carried, load_policy(trusted.written).carry)
         digest = environment_of(self._head.top).digest
-        return Survey(self._head, self.root, digest, arguments_of(self.config), self.own.carry)
+        return Survey(self._head, self.root, digest, arguments_of(self.config), carried)
 
     @property
     def _head(self) -> Head:
@@ -286,13 +283,23 @@ class Demands:
         return head
 
 
-def read_tests(content: bytes) -> TestList | None:
-    """Read a list of tests; None for one of a version that says what this one does not know."""
-    try:
-        tests = msgspec.json.decode(content, type=TestList)
-    except msgspec.MsgspecError:
-        return None
-    return tests if tests.schema <= SCHEMA else None
+def _mails(change: Change) -> list[str]:
+    """List the mails of all who wrote a commit."""
+    return [change.mail, *(name_and_mail(person)[1] for person in change.co_authors)]
+
+
+def _with_outcomes(before: TestList, ran: TestList) -> TestList:
+    """Put what some tests did on the base into its list."""
+    seen = {test.test: test.outcome for test in ran.tests}
+    tests = (structs.replace(test, outcome=seen.get(test.test, test.outcome)) for test in before.tests)
+    return structs.replace(before, tests=tuple(tests))
+
+
+def _moved_root(before: TestList, now: TestList) -> list[Loss]:
+    """Say where pytest takes another folder for the project's root: another policy and another suite count there."""
+    if before.root == now.root:
+        return []
+    return [Loss(name="setting:root", kind=LossKind.SETTING, what="root", was=before.root, now=now.root)]
 
 
 def _in_words(found: list[Loss]) -> str:

@@ -8,6 +8,7 @@ import traceback
 import warnings
 from collections.abc import Generator
 from datetime import datetime, timezone
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -162,7 +163,7 @@ class Gate:
             self.ground.tell(self._listed)
             return pytest_status
         report = report_on(facts, self.policy, datetime.now(timezone.utc))
-        problems = self.outlets.deliver(report)
+        problems = [*self.outlets.deliver(report), *self._tell_parent(exit_status(report, pytest_status))]
         if problems and report.verdict is Verdict.PASSED:
             # Who should have heard of a pass has not, so nobody may take this for one.
             untold = Obstacle(reason=Reason.UNTOLD, detail="not all who should hear the verdict could be told")
@@ -171,14 +172,22 @@ class Gate:
             report = report_on(facts, self.policy, datetime.now(timezone.utc))
             self.outlets.write(report)
         status = exit_status(report, pytest_status)
+        self._tell_parent(status)
         remember_failures(self.config, facts)
         if pytest_status != pytest.ExitCode.USAGE_ERROR:
             told = self.sight.chronicle.acknowledge()
             report = self._recorded(report, told)
             self.outlets.show(report, problems)
         self.sight.chronicle.close(report)
-        self.ground.tell(Told(status))
         return status
+
+    def _tell_parent(self, status: int) -> list[str]:
+        """Tell whoever started a session in a scratch tree; gives why that could not be."""
+        try:
+            self.ground.tell(Told(status))
+        except OSError as error:
+            return [f"whoever waits for this verdict can't be told: {error.strerror or error}"]
+        return []
 
     def _recorded(self, report: Report, crashes: list[Session]) -> Report:
         """Put the verdict on record. Where that can't be, it stands all the same, and says so."""
@@ -254,6 +263,8 @@ class Gate:
             "timeouts": "on" if self.sight.limits.enforced else "off",
             "strict-xfail": "on" if is_strict(self.config) else "off",
             "blocked": ",".join(blocked),
+            "rows": self.demands.rows(),
+            "timeout": f"{self.sight.limits.of_session:g}",
             **({"uncollected": ", ".join(uncollected)} if uncollected else {}),
         }
 
@@ -264,6 +275,15 @@ class Gate:
             files = "1 tracked file" if len(moved) == 1 else f"{len(moved)} tracked files"
             detail = f"{files} changed while the gate ran, so what was judged is no one tree"
             yield Obstacle(reason=Reason.TREE_MOVED, detail=detail, tests=tuple(map(readable, moved)))
+        if self.demands.unreadable:
+            yield Obstacle(
+                reason=Reason.UNREADABLE, detail=f"the record can't be read: {plain(self.demands.unreadable)}"
+            )
+        folders = [self.config.rootpath, *(Path(folder) for folder in sorted(self.sight.folders))]
+        foreign = [str(folder) for folder in folders if not self.ground.is_within(folder)]
+        if foreign:
+            detail = "gate tests were collected from outside of what was to be judged"
+            yield Obstacle(reason=Reason.WRONG_TREE, detail=detail, tests=tuple(map(readable, foreign)))
         strays = self.ground.strays()
         if strays:
             detail = f"something else was run than what was to be judged: {plain(strays[0])}"

@@ -19,6 +19,7 @@ from pytest_rollback.model import Subject
 from pytest_rollback.policy.rules import Policy
 from pytest_rollback.repo.look import Head, look, moved_between, tree_now, tree_of
 from pytest_rollback.repo.plumbing import GitError, anchored
+from pytest_rollback.repo.seal import changed_since
 from pytest_rollback.show import files
 
 VARIABLE = "PYTEST_ROLLBACK_ORDERS"
@@ -47,6 +48,7 @@ class ScratchOrders(Struct, frozen=True, kw_only=True):
     own: str
     parent: int
     told: str
+    folder: str = ""
     tree: str
     commit: str | None = None
     branch: str | None = None
@@ -102,10 +104,21 @@ class Ground(Struct, frozen=True, kw_only=True):
             unkeyed=self.unkeyed,
         )
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the person stands who started this, if not where this session was started."""
+        return Path(self.orders.folder) if self.orders is not None and self.orders.folder else None
+
+    def is_within(self, path: Path) -> bool:
+        """Whether a file belongs to what is judged, whatever links lead to it."""
+        return self.top is None or path.resolve().is_relative_to(self.top.resolve())
+
     def moved(self) -> list[str] | None:
         """Name what changed under the session since it began; None where nothing did."""
-        if self.head is None or self.tree is None or self.orders is not None:
-            return None  # a scratch tree is nobody's to edit, and its own tests may write into it
+        if self.head is None or self.tree is None:
+            return None
+        if self.orders is not None:
+            return changed_since(Path(self.orders.scratch), Path(self.orders.told).parent) or None
         now = tree_now(self.head, self.extra)
         return None if now == self.tree else moved_between(self.head.top, self.tree, now)
 

@@ -38,6 +38,7 @@ LEANT_ON = frozenset(
         "warnings",
     }
 )
+MUTING = ("--gate-shard", "--gate-no-record", "--gate-policy")
 COLLECTION_SETTINGS = (
     "strict_xfail",
     "xfail_strict",
@@ -143,6 +144,12 @@ def _in_addopts(config: pytest.Config) -> argparse.Namespace:
 def turned_off(config: pytest.Config) -> set[str]:
     """Name the plugins that a gate leans on and that the project's own configuration turns off."""
     return {plugin.removeprefix("no:") for plugin in _in_addopts(config).plugins if plugin.startswith("no:")} & LEANT_ON
+
+
+def own_options_in(config: pytest.Config) -> list[str]:
+    """List the options of the gate that the project's configuration gives, of those that take something from it."""
+    given = (str(argument).partition("=")[0] for argument in config.getini("addopts"))
+    return [option for option in given if option in MUTING]
 
 
 def is_strict(config: pytest.Config) -> bool:

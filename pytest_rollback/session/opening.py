@@ -14,6 +14,7 @@ from pytest_rollback.session.gate import Gate
 from pytest_rollback.session.ground import stand
 from pytest_rollback.session.hearing import Hearing
 from pytest_rollback.session.limits import Limits, has_timeouts, timeout_of_session
+from pytest_rollback.session.narrow import own_options_in
 from pytest_rollback.session.outlets import Outlets
 from pytest_rollback.session.remember import failed_last_time
 from pytest_rollback.session.selection import Selection
@@ -57,8 +58,11 @@ def _open(config: pytest.Config, taken: dict[str, str]) -> Gate:
     if getattr(config.option, "dist", "no") == "each":
         msg = "the safety gate judges one environment at a time; run it once for each in place of --dist each"
         raise pytest.UsageError(msg)
-    outlets = Outlets(config, config.option.rollback_reports)
+    if misplaced := own_options_in(config):
+        msg = f"{', '.join(misplaced)} in addopts would mute every gate; give it on the command line"
+        raise pytest.UsageError(msg)
     ground = stand(config, taken)
+    outlets = Outlets(config, config.option.rollback_reports, ground.folder)
     demands = Demands(config, ground)
     policy = demands.policy
     config.option.continue_on_collection_errors = True

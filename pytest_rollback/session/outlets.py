@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 from _pytest._io import TerminalWriter
@@ -21,10 +22,10 @@ WIDTH = 80
 class Outlets:
     """Everyone who wants to hear of a session's verdict."""
 
-    def __init__(self, config: pytest.Config, reports: list[str]) -> None:
+    def __init__(self, config: pytest.Config, reports: list[str], folder: Path | None = None) -> None:
         self.config = config
         self.forge = Forge(os.environ, config.rootpath)
-        self.paths = report_paths(config.invocation_params.dir, reports)
+        self.paths = report_paths(folder or config.invocation_params.dir, reports)
         problems = [f"--gate-report {problem}" for path in self.paths if (problem := files.problem(path))]
         if problems:
             raise pytest.UsageError(*problems)

@@ -69,8 +69,8 @@ class Record:
         )
 
     def _protected(self, folder: Path) -> str | None:
-        tree, patterns = self.ground.tree, self.demands.protected_patterns()
-        return snapshot(folder, tree, patterns, self.demands.root) if tree else None
+        tree = self.ground.tree
+        return snapshot(folder, tree, self.demands.policy.protected, self.demands.folder) if tree else None
 
     def _selection(self) -> str:
         orders = self.ground.orders

@@ -94,4 +94,5 @@ class Selection:
             marks[item.nodeid] = own
             if own:
                 self.sight.note(item)
+                self.sight.folders.add(str(item.path.parent))
         self.sight.problems += self.reader.problems

@@ -33,6 +33,7 @@ class Manifest(msgspec.Struct, frozen=True):
     doubles: list[str]
     limits_of_tests: dict[str, float]
     asides: list[str]
+    folders: list[str]
 
 
 class Sight:
@@ -58,6 +59,7 @@ class Sight:
         self.ignored_by: dict[str, list[str]] = {}
         self.limits_of_tests: dict[str, float] = {}
         self.asides: set[str] = set()  # tests that bear a marker by which they may not run, or may fail
+        self.folders: set[str] = set()  # that gate tests were collected from
         self.is_collected = False
 
     def note(self, item: pytest.Item) -> None:
@@ -141,6 +143,7 @@ class Sight:
             sorted(self.doubles),
             self.limits_of_tests,
             sorted(self.asides),
+            sorted(self.folders),
         )
         return msgspec.msgpack.encode(manifest)
 
@@ -154,6 +157,7 @@ class Sight:
         self.limits.own.update(manifest.own_limits)
         self.limits_of_tests.update(manifest.limits_of_tests)
         self.asides.update(manifest.asides)
+        self.folders.update(manifest.folders)
         for plugin, paths in manifest.ignored_by.items():
             known = self.ignored_by.setdefault(plugin, [])
             known.extend(path for path in paths if path not in known)

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pytest_rollback.judge.status import INCONCLUSIVE, PASSED
+from pytest_rollback.judge.status import FAILED_OUTSIDE, INCONCLUSIVE, PASSED
 from pytest_rollback.judge.text import readable
 from pytest_rollback.repo.carry import carry
 from pytest_rollback.repo.child import SLOT, child_environment
@@ -25,6 +25,7 @@ from pytest_rollback.repo.look import Head, look, staged_tree
 from pytest_rollback.repo.plumbing import GitError, anchored, strip
 from pytest_rollback.repo.replica import Origin
 from pytest_rollback.repo.scratch import Scratch
+from pytest_rollback.repo.seal import seal
 from pytest_rollback.repo.slots import take_slot
 from pytest_rollback.repo.troubles import ScratchError
 from pytest_rollback.session.arguments import Caller, mapped, program
@@ -45,6 +46,8 @@ def judge_staged(config: pytest.Config) -> int | None:
         return _judge(config, folder, anchored(taken, folder))
     except (GitError, ScratchError) as error:
         return _could_not(str(error))
+    except UnicodeEncodeError:
+        return _could_not(f"the path {folder} is no text in UTF-8, and can't be told to another process")
     finally:
         os.environ.update(taken)
 
@@ -81,6 +84,7 @@ def _run(caller: Caller, head: Head, scratch: Scratch, staged: Staged) -> int:
         top=str(head.top),
         common=str(head.common),
         own=str(head.own),
+        folder=str(caller.folder),
         parent=os.getpid(),
         told=str(told),
         tree=staged.tree,
@@ -92,10 +96,11 @@ def _run(caller: Caller, head: Head, scratch: Scratch, staged: Staged) -> int:
         selection=staged.selection,
         notes=tuple(trouble.detail for trouble in scratch.notes),
     )
+    seal(scratch.top, staged.tree, head.top, scratch.control)
     path = scratch.control / "orders.json"
     path.write_bytes(msgspec.json.encode(orders))
     session = subprocess.Popen(
-        [*program(), *mapped(caller, scratch.top), "-o", f"cache_dir={scratch.temporary / 'cache'}"],
+        [*program(), "-o", f"cache_dir={scratch.temporary / 'cache'}", *mapped(caller, scratch.top)],
         cwd=inside,
         env={**child_environment(scratch, head.top), VARIABLE: str(path)},
         pass_fds=scratch.keep,
@@ -131,12 +136,12 @@ def _believed(status: int, told: Path) -> int:
     """Pass a status on; a 0 must have been told too."""
     if status < 0:
         return _could_not(f"the session in the scratch tree was ended by {signal.Signals(-status).name}")
-    if status != PASSED:
+    if status not in (PASSED, FAILED_OUTSIDE):
         return status
     try:
         said = msgspec.json.decode(told.read_bytes(), type=Told)
     except (OSError, msgspec.MsgspecError):
-        return _could_not("the session in the scratch tree ended with 0 and told no verdict")
+        return _could_not(f"the session in the scratch tree ended with {status} and told no verdict")
     return said.status
 
 

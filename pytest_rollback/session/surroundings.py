@@ -14,7 +14,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import msgspec
 from msgspec import Struct
 
 from pytest_rollback.model import Environment
@@ -22,6 +21,7 @@ from pytest_rollback.policy.rules import Policy
 
 INSTALLED = (".dist-info", ".egg-info")
 FOLLOWED = ("--gate-report", "--gate-policy", "--color", "--tb", "--durations", "-r")
+MATTERING = ("PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTHONPATH", "PYTHONHASHSEED")
 HARMLESS = re.compile(
     r"-[qv]+|--quiet|--verbose|--safety-gate|--gate-staged|--gate-no-record|--no-header|--no-summary|-r\w+|"
     r"--(tb|color|durations|gate-report|gate-policy)=.*",
@@ -68,7 +68,7 @@ def _is_of(top: str | None, entry: os.DirEntry[str]) -> bool:
 
 def selection_of(asked: Asked) -> str:
     """Digest what was asked of a session: two that were asked the same select the same tests of the same tree."""
-    return hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
+    return hashlib.sha256(repr(asked).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -79,7 +79,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     whole_suite: bool
     shard: str
     arguments: tuple[str, ...]
-    from_environment: str
+    from_environment: tuple[str, ...]
+    flags: str
 
 
 def asked_of(
@@ -93,7 +94,11 @@ def asked_of(
         whole_suite=whole_suite,
         shard=shard,
         arguments=tuple(_telling(arguments)),
-        from_environment=" ".join(_telling(os.environ.get("PYTEST_ADDOPTS", "").split())),
+        from_environment=(
+            *_telling(os.environ.get("PYTEST_ADDOPTS", "").split()),
+            *(f"{name}={os.environ[name]}" for name in MATTERING if name in os.environ),
+        ),
+        flags=f"{sys.flags} {sys.warnoptions}",
     )
 
 

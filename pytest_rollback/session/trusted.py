@@ -24,7 +24,7 @@ class Trusted(Struct, frozen=True, kw_only=True):
     written: Written | None
 
 
-def find_trusted(head: Head, catalogue: Catalogue, root: str, *, clean: bool) -> Trusted:
+def find_trusted(head: Head, catalogue: Catalogue | None, root: str, *, clean: bool) -> Trusted:
     """Find the base. Which branch is trusted is for the base itself to say: no change chooses its own."""
     first = _find(head, catalogue, root, clean=clean, trusted=None)
     named = _named_by(first.written)
@@ -39,10 +39,16 @@ def below(top: Path | None, root: Path) -> str:
         return os.curdir
 
 
-def _find(head: Head, catalogue: Catalogue, root: str, *, clean: bool, trusted: str | None) -> Trusted:
+def _find(head: Head, catalogue: Catalogue | None, root: str, *, clean: bool, trusted: str | None) -> Trusted:
     def good_from(start: str) -> str | None:
-        found = known_good(catalogue, head.top, start, inclusive=True, root=root).found
-        return found.commit if found else None
+        """Find the newest known good that was held against a base of its own: else losses would be washed clean."""
+        inclusive = True
+        while catalogue is not None:
+            found = known_good(catalogue, head.top, start, inclusive=inclusive, root=root).found
+            if found is None or not found.entry.unchecked:
+                return found.commit if found else None
+            start, inclusive = found.commit, False
+        return None
 
     found = find_base(
         head.top, head=head.commit, clean=clean, trusted=trusted, environment=os.environ, known_good=good_from

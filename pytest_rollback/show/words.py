@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 from pytest_rollback.model import Action, Finding, Level, Loss, LossKind, Outcome, Recommendation, Report, Verdict
 
-BLOB = 12
+BLOB = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,52}\b")
 STEPS = ((86400, "d"), (3600, "h"), (60, "min"))
 ORDERS = {Action.ROLL_BACK: "roll back", Action.LOCK_DOWN: "lock down, roll back", Action.RESTORE: "restore"}
 
@@ -67,6 +68,9 @@ def ran(report: Report) -> str:
         (_count(report, Outcome.XPASSED), "passed though expected to fail"),
     )
     tail = "".join(f"; {number} {what}" for number, what in rest if number)
+    approved = sum(loss.approved is not None for loss in report.losses)
+    if approved:
+        tail += f"; {approved} loss{'es' * (approved != 1)} approved"
     if report.part is not None:
         tail += f"; part {report.part.number} of {report.part.of}, which says nothing of the others"
     return f"{done} of {total} {'gate ' if not report.whole_suite else ''}tests in {span(report.duration_s)}{tail}"
@@ -82,7 +86,7 @@ def way_back(recommendation: Recommendation) -> str:
 
 def changed(loss: Loss) -> str:
     """Say from what to what a demand went; blobs are named by their first signs."""
-    short = [text[:BLOB] if loss.kind is LossKind.PROTECTED else text for text in (loss.was, loss.now)]
+    short = [BLOB.sub(r"\1", text) if loss.kind is LossKind.PROTECTED else text for text in (loss.was, loss.now)]
     return f"{short[0]} -> {short[1]}"
 
 

@@ -104,7 +104,7 @@ def test_the_gate_of_a_sub_folder_runs_there(root: str) -> None:
     words = shlex.split(written.replace('\\"', "\0").strip('"').replace("\0", '"'))
     assert words[:2] == ["sh", "-c"]
     assert shlex.split(words[2])[:2] == ["cd", root]
-    assert words[2].endswith("&& exec python -m pytest --safety-gate --gate-staged -q")
+    assert words[2].endswith("&& exec python -m pytest_rollback.precommit -q")
 
 
 def test_an_entry_in_any_words_is_found_again() -> None:

@@ -92,14 +92,47 @@ def _newest(ledger: Ledger, of: str) -> str:
         return catalogue.verdicts_of(of)[0].id
 
 
-def test_it_is_never_older_than_what_it_withdraws(ledger: Ledger, say: Say, repository: Repository) -> None:
-    """A clock that is ahead must not make a verdict that nobody can withdraw."""
+def test_a_clock_that_was_ahead_is_no_matter(ledger: Ledger, say: Say, repository: Repository) -> None:
+    """It makes no verdict that nobody can withdraw, and no withdrawal that takes what is judged after it."""
     ahead = judgment(tree(repository), when=9_000_000_000)
     first, second = ledger.append([Draft(event=ahead), Draft(event=ahead)])
     say(first, "--reason=x")
     with Catalogue(ledger) as catalogue:
         assert catalogue.good(tree(repository)) is None
         assert catalogue.withdrawals(second)
+    (honest,) = ledger.append([Draft(event=judgment(tree(repository), when=1))])
+    with Catalogue(ledger) as catalogue:
+        good = catalogue.good(tree(repository))
+        assert good
+        assert good.id == honest
+
+
+def test_another_project_and_what_did_not_pass_are_left_alone(ledger: Ledger, say: Say, repository: Repository) -> None:
+    """The block before a wrong pass was right, and the other gate's verdict is none of its business."""
+    here = tree(repository)
+    older, newer = (judgment(here, when=each, root="api") for each in (20, 22))
+    first, blocked, other, last = ledger.append(
+        [
+            Draft(event=each)
+            for each in (
+                older,
+                judgment(here, when=21, verdict="blocked", root="api"),
+                judgment(here, when=21, root="web"),
+                newer,
+            )
+        ]
+    )
+    said = say(last, "--reason=x")
+    assert said[1:] == [
+        f"no known good any more: {short(repository, 'HEAD')} (1 commit of this branch)",
+        "known good now: none; run: pytest --safety-gate",
+    ]
+    with Catalogue(ledger) as catalogue:
+        assert catalogue.withdrawn() == {first, last}
+        assert not catalogue.withdrawals(blocked)
+        good = catalogue.good(here, root="web")
+        assert good
+        assert good.id == other
 
 
 def test_the_facts_are_there_for_machines(ledger: Ledger, say: Say, repository: Repository) -> None:
@@ -140,9 +173,10 @@ def test_what_cannot_be_withdrawn_is_an_error(ledger: Ledger, say: Say, reposito
     assert f"{newest[:8]} is withdrawn already by Ada <ada@example.org>, in " in said
     assert said.endswith(": too early")
     assert "no event begins with 'dead'" in say("dead", "--reason=x", status=1)[0]
-    assert "--reason is empty" in say(newest, "--reason= \n", status=1)[0]
-    with pytest.raises(SystemExit):
-        main(["invalidate", newest])
+    for options in (["--reason= \n"], []):
+        with pytest.raises(SystemExit) as stop:
+            main(["invalidate", newest, *options])
+        assert stop.value.code == 2
 
 
 def test_a_bare_repository_and_an_unborn_branch_are_no_trouble(

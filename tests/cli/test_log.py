@@ -20,7 +20,8 @@ from pytest_rollback.repo.ledger import REF, Draft, Ledger
 from tests.recording import at, foreign, judgment, withdrawal
 
 Tell = Callable[..., list[str]]
-SAYS = "31 of 33 gate tests passed; withdrawn"
+HELD = "31 of 33 gate tests passed"
+SAYS = f"{HELD}; withdrawn"
 TREE, COMMIT = "1" * 40, "9be31d0" + "0" * 33
 
 
@@ -66,7 +67,7 @@ def test_each_event_is_one_aligned_line(ledger: Ledger, tell: Tell) -> None:
         "2026-11-21 12:04:00  ID  checkpoint             9be31d0                  v1",
         "2026-11-21 12:03:00  ID  approval                                        gone:test_a",
         "2026-11-21 12:02:00  ID  interrupted                                     3 of 33 gate tests decided",
-        f"2026-11-21 12:01:00  ID  verdict       blocked  4f1c2a9  fix/slow start  {SAYS}",
+        f"2026-11-21 12:01:00  ID  verdict       blocked  4f1c2a9  fix/slow start  {HELD}",
         f"2026-11-21 12:00:00  ID  verdict       passed   9be31d0  main            {SAYS}",
     ]
 
@@ -76,7 +77,7 @@ def test_each_event_is_one_aligned_line(ledger: Ledger, tell: Tell) -> None:
     [
         (["--kind=approval"], ["gone:test_a"]),
         (["--kind=approval", "--kind=checkpoint"], ["v1", "gone:test_a"]),
-        (["--verdict=blocked"], [SAYS]),
+        (["--verdict=blocked"], [HELD]),
         (["--branch=main"], [SAYS]),
         (["--commit=9be31d0", "--kind=restoration"], ["a"]),
         (["--since=2026-11-21 12:04:30"], ["the clock was wrong", "a"]),
@@ -128,8 +129,8 @@ def test_what_a_newer_version_wrote_is_told_by_its_entry(ledger: Ledger, tell: T
     assert ledger.tip() is None
     entry = {"schema": 2, "kind": "quarantine", "at": at(0), "branch": "main", "says": "test_a"}
     foreign(repository.path, json.dumps(entry))
-    foreign(repository.path, json.dumps({**entry, "kind": "verdict", "at": "soon", "says": ""}))
     foreign(repository.path, "noise")
+    foreign(repository.path, json.dumps({**entry, "kind": "verdict", "at": "soon", "says": ""}))
     *lines, last = sorted(tell())
     assert last.startswith("soon")
     assert last.endswith("  verdict     main  (written by a newer version of pytest-rollback)")
@@ -150,11 +151,11 @@ def test_what_anybody_wrote_is_harmless(ledger: Ledger, tell: Tell, repository: 
 def test_the_facts_are_there_for_machines(ledger: Ledger, tell: Tell) -> None:
     """Whole ids, every key, and whether an event was withdrawn."""
     ids = story(ledger)
-    document = json.loads("\n".join(tell("--json", "--kind=verdict", "-n1")))
-    assert document["total"] == 2
+    document = json.loads("\n".join(tell("--json", "--kind=verdict", "--branch=main")))
+    assert document["total"] == 1
     (event,) = document["events"]
-    assert event["id"] == ids[1]
-    assert (event["verdict"], event["withdrawn"], event["newer"], event["live"]) == ("blocked", True, False, True)
+    assert event["id"] == ids[0]
+    assert (event["verdict"], event["withdrawn"], event["newer"], event["live"]) == ("passed", True, False, False)
     assert event["target"] is None
 
 
@@ -167,6 +168,8 @@ def test_the_facts_are_there_for_machines(ledger: Ledger, tell: Tell) -> None:
         (["-n0"], "'0' is no number of events"),
         (["-n", "-3"], "-n"),
         (["-n1", "--all"], "not allowed with"),
+        (["--branch="], "argument --branch: it is empty"),
+        (["--commit", " "], "argument --commit: it is empty"),
         (["--kind=verdikt"], "invalid choice: 'verdikt'"),
     ],
 )
@@ -267,3 +270,9 @@ def test_a_damaged_ledger_is_an_error_that_says_what_to_do(
     assert "the ledger can't be read: git log: " in said.err
     assert said.err.endswith("run: pytest-rollback verify\n")
     assert repository.git("rev-parse", REF)
+
+
+def test_a_branch_whose_name_is_no_text_is_found(ledger: Ledger, tell: Tell) -> None:
+    """It was recorded as it can be written."""
+    ledger.append([Draft(event=judgment(branch="fix\udcff")), Draft(event=judgment())])
+    assert len(tell("--branch=fix\udcff")) == 1

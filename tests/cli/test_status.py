@@ -87,7 +87,7 @@ def passed(place: Place) -> None:
 
 def test_before_the_first_gate_it_says_how_to_run_one(tell: Tell) -> None:
     """No verdict is not a pass."""
-    assert tell() == ["last       no verdict on record in this work tree", "next       pytest --safety-gate"]
+    assert tell() == ["last       no verdict in this work tree, by its journal", "next       pytest --safety-gate"]
 
 
 def test_after_a_pass_there_is_nothing_to_do(tell: Tell, place: Place) -> None:
@@ -155,7 +155,7 @@ def test_work_trees_share_crashes_and_not_verdicts(
     (tmp_path / "other" / "below").mkdir()
     monkeypatch.chdir(tmp_path / "other" / "below")
     assert find_place(Path.cwd()) == Place(place.folder, "worktrees/other")
-    assert tell()[0] == "last       no verdict on record in this work tree"
+    assert tell()[0] == "last       no verdict in this work tree, by its journal"
     assert "           main work tree" in tell()
     passed(Place(place.folder, "worktrees/other"))
     assert tell()[-1] == "failed     a"
@@ -249,7 +249,7 @@ def test_what_can_not_be_read_is_said(tell: Tell, place: Place, text: bytes) -> 
         (place.folder / part / f"2099{part}{place.tag}.journal").write_bytes(text)
     why = "note       " + ("1 of 1 lines of its journal can't be read" if text else "its journal is empty")
     assert tell() == [
-        "last       a session ended here, and its verdict is not on record",
+        "last       a session ended here, and its verdict is not in the journal",
         why,
         "crash      interrupted: 0 gate tests decided; how many there were is not known",
         why,

@@ -9,10 +9,12 @@ import pytest
 
 from conftest import Repository
 from pytest_rollback.cli import main
-from pytest_rollback.repo.ledger import Draft, Ledger
+from pytest_rollback.repo.ledger import REF, Draft, Ledger
 from tests.recording import at, foreign, judgment
 
 Say = Callable[..., list[str]]
+
+NEWER = "1 written by a newer version, which this one can't judge"
 
 
 @pytest.fixture
@@ -38,8 +40,7 @@ def test_a_whole_ledger_is_one_line(ledger: Ledger, say: Say, repository: Reposi
     ledger.append([Draft(event=judgment())])
     assert say() == ["1 event, chain whole, everything readable"]
     foreign(repository.path, json.dumps({"schema": 2, "kind": "verdict", "at": at(1)}))
-    newer = "1 written by a newer version, which this one can't judge"
-    assert say() == [f"2 events, chain whole, everything readable; {newer}"]
+    assert say() == [f"2 events, chain whole, everything readable; {NEWER}"]
 
 
 def test_the_first_bad_event_is_named_and_the_others_are_counted(
@@ -48,15 +49,23 @@ def test_the_first_bad_event_is_named_and_the_others_are_counted(
     """Where it began is where to look."""
     ledger.append([Draft(event=judgment())])
     bad = [foreign(repository.path, "noise") for _ in range(14)]
-    ledger.append([Draft(event=judgment())])
+    foreign(repository.path, json.dumps({"schema": 2, "kind": "verdict", "at": at(1)}))
     flaw = "it bears no entry, and is no merge of two chains"
     first, *others, more, total = say(status=1)
     assert first == f"the first bad event is {bad[0]}: {flaw}"
     assert others == [f"then {event[:8]}: {flaw}" for event in bad[1:11]]
-    assert (more, total) == ("and 3 more; --json lists all", "14 of 16 events bad")
+    assert (more, total) == ("and 3 more; --json lists all", f"14 of 16 events bad; {NEWER}")
     document = json.loads("\n".join(say("--json", status=1)))
     assert [each["event"] for each in document.pop("flaws")] == bad
-    assert document == {"schema": 1, "events": 16, "merges": 0, "newer": 0, "bad": 14, "signatures": False}
+    assert document == {
+        "schema": 1,
+        "events": 16,
+        "merges": 0,
+        "newer": 1,
+        "bad": 14,
+        "vanished": 0,
+        "signatures": False,
+    }
 
 
 def test_signatures_are_checked_when_asked_for_or_when_the_policy_wants_them(
@@ -68,3 +77,29 @@ def test_signatures_are_checked_when_asked_for_or_when_the_policy_wants_them(
     assert say("--signed", status=1)[0].endswith(": it is not signed")
     repository.write("pytest-rollback.toml", "sign = true\n")
     assert say(status=1)[1] == "1 of 1 event bad"
+
+
+def test_what_a_fetch_has_thrown_out_is_said(ledger: Ledger, say: Say, repository: Repository) -> None:
+    """The chain is whole, and what was recorded here is not in it."""
+    first, *_ = ledger.append([Draft(event=judgment(when=each)) for each in range(3)])
+    repository.git("update-ref", REF, first)
+    assert say(status=1) == [
+        "1 event, chain whole, everything readable",
+        "2 events recorded here are not in refs/rollback/ledger any more (a fetch of refs/rollback/* does that); "
+        "the next gate takes them back, or: pytest-rollback sync",
+    ]
+    ledger.append([Draft(event=judgment(when=9))])
+    assert say() == ["4 events, chain whole, everything readable"]
+
+
+def test_a_ledger_of_merges_alone_has_flaws_and_no_last_event(
+    ledger: Ledger, say: Say, repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is not a ledger in which nothing is on record yet."""
+    empty = repository.git("hash-object", "-t", "tree", "-w", "/dev/null").strip()
+    commit = repository.git("commit-tree", "-m", "merge of two chains", empty).strip()
+    repository.git("update-ref", REF, commit)
+    assert ledger.tip() == commit
+    assert say(status=1)[0] == f"the first bad event is {commit}: it bears no entry, and is no merge of two chains"
+    assert main(["show", "last"]) == 1
+    assert "there is no last event: the ledger holds merges alone" in capsys.readouterr().err

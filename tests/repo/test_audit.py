@@ -17,7 +17,7 @@ from pytest_rollback.events import PROTECTED, TESTS, ListedTest, TestList, entry
 from pytest_rollback.model import Mark, Outcome
 from pytest_rollback.repo.audit import Audit, audit
 from pytest_rollback.repo.chains import take_in
-from pytest_rollback.repo.ledger import REF, Draft, Ledger, LedgerError
+from pytest_rollback.repo.ledger import KEPT, REF, Draft, Ledger, LedgerError
 from tests.recording import at, foreign, judgment
 
 LISTED = msgspec.json.encode(
@@ -72,6 +72,7 @@ def test_a_ledger_that_is_whole_has_no_flaw(case: Case) -> None:
     assert audit(case.ledger) == Audit(events=3, merges=0, newer=0, signed=False, flaws=())
     case.repository.git("gc", "--quiet", "--prune=now")
     assert audit(case.ledger).flaws == ()
+    case.repository.git("update-ref", "-d", KEPT)
     case.repository.git("update-ref", REF, case.ids[1])
     other = case.ledger.append([Draft(event=judgment(when=3))])[0]
     case.repository.git("update-ref", REF, case.ids[2])
@@ -164,8 +165,7 @@ EVENT = msgspec.json.encode(judgment()).decode()
         (line(), "{]", "event.json can't be read: "),
         (line(), "{}", "event.json can't be read: "),
         (line(), None, "there is no event.json in it"),
-        ("no entry", EVENT, "it bears no entry, and is no merge of two chains"),
-        ("{]", EVENT, "it bears no entry, and is no merge of two chains"),
+        (line(at="some day"), EVENT, "when it was is no moment: 'some day'"),
     ],
 )
 def test_what_somebody_else_has_put_there_is_named(case: Case, entry: str, event: str | None, said: str) -> None:
@@ -175,6 +175,24 @@ def test_what_somebody_else_has_put_there_is_named(case: Case, entry: str, event
     events, ((place, what),) = case.found()
     assert (events, place) == (5, kept)
     assert what.startswith(said)
+
+
+@pytest.mark.parametrize("entry", ["no entry", "{]"])
+def test_what_is_no_event_is_named_and_nothing_is_put_upon_it(case: Case, entry: str) -> None:
+    """A branch's commit under the ledger's ref would be pushed with all of its history."""
+    kept = foreign(case.repository.path, entry)
+    assert case.found() == (4, [(kept, "it bears no entry, and is no merge of two chains")])
+    with pytest.raises(LedgerError, match=f"is damaged: the commit {kept[:12]} that it names is no event; remove it"):
+        case.ledger.append([Draft(event=judgment(when=4))])
+
+
+def test_what_was_recorded_here_and_is_gone_is_counted(case: Case) -> None:
+    """A fetch of refs/rollback/* has put another chain in place of ours, which is whole."""
+    case.repository.git("update-ref", REF, case.ids[0])
+    assert audit(case.ledger).vanished == 2
+    case.ledger.append([Draft(event=judgment(when=9))])
+    done = audit(case.ledger)
+    assert (done.events, done.flaws, done.vanished) == (4, (), 0)
 
 
 def test_a_list_of_tests_that_cannot_be_read_is_named(case: Case) -> None:

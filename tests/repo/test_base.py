@@ -132,7 +132,7 @@ def test_a_trusted_tag_is_followed_to_its_commit(work: tuple[Repository, str, st
     """Releases are trusted too."""
     repository, fork, _ = work
     repository.git("tag", "-a", "v1", "-m", "one", fork)
-    assert base_of(repository, trusted="v1").commit == fork
+    assert base_of(repository, trusted="refs/tags/v1").commit == fork
 
 
 @pytest.mark.parametrize("trusted", ["origin/gone", "HEAD", "work~1", "", "--all", "refs/*", ":/fork"])

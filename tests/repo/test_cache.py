@@ -14,7 +14,7 @@ import pytest
 from conftest import Repository
 from pytest_rollback.repo import cache as caches
 from pytest_rollback.repo.catalogue import Catalogue
-from pytest_rollback.repo.ledger import REF, Draft, Ledger
+from pytest_rollback.repo.ledger import KEPT, REF, Draft, Ledger
 from tests.recording import judgment, withdrawal
 
 TREES = [f"{number:040x}" for number in range(1, 61)]
@@ -223,6 +223,7 @@ def test_a_ledger_that_was_replaced_is_read_anew(ledger: Ledger, file: Path, rep
     with Catalogue(ledger) as catalogue:
         assert [each.id for each in catalogue.entries()] == [first]
     repository.git("update-ref", "-d", REF)
+    repository.git("update-ref", "-d", KEPT)
     with Catalogue(ledger) as catalogue:
         assert catalogue.entries() == []
     (other,) = ledger.append([Draft(event=judgment(TREES[7]))])

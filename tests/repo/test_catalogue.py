@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from conftest import Repository
 from pytest_rollback.events import Approval, Event, Invalidation, Judgment, Known, entry_of
 from pytest_rollback.repo.catalogue import Catalogue, Recorded, Wanted
-from pytest_rollback.repo.ledger import Draft, Ledger
+from pytest_rollback.repo.chains import take_in
+from pytest_rollback.repo.ledger import KEPT, REF, Draft, Ledger
 from tests.recording import NOON, at, foreign, judgment, withdrawal
 
 ONE, TWO, THREE = ("1" * 40, "2" * 40, "3" * 40)
@@ -138,10 +139,11 @@ def test_what_a_newer_version_wrote_is_listed_and_makes_nothing_good(ledger: Led
     newer = foreign(repository.path, json.dumps({**entry, "schema": 2}))
     odd = foreign(repository.path, json.dumps({"kind": "quarantine", "at": "tomorrow", "tree": ONE}))
     nothing = foreign(repository.path, "no entry")
+    (ours,) = record(ledger, judgment(TWO))
     with Catalogue(ledger) as catalogue:
         assert catalogue.good(ONE) is None
         listed = {each.id: each.is_newer for each in catalogue.entries()}
-        assert listed == {newer: True, odd: True, nothing: False}
+        assert listed == {newer: True, odd: True, nothing: False, ours: False}
     record(ledger, judgment(ONE))
     foreign(repository.path, json.dumps({"schema": 2, "kind": "invalidation", "at": at(9), "tree": ONE, "says": ""}))
     with Catalogue(ledger) as catalogue:
@@ -159,12 +161,12 @@ def test_one_project_of_several_is_asked_for_by_its_root(ledger: Ledger) -> None
             assert found.id == kept
 
 
-def test_a_withdrawal_takes_its_verdict_and_every_earlier_one_of_the_tree(ledger: Ledger) -> None:
+def test_a_withdrawal_takes_what_it_names_and_nothing_else(ledger: Ledger) -> None:
     """The tree has been judged again since, and that stands; another tree is none of its business."""
     first, second, later, other = record(
         ledger, judgment(ONE, when=1), judgment(ONE, when=2), judgment(ONE, when=4), judgment(TWO, when=1)
     )
-    (gone,) = record(ledger, withdrawal(second, ONE, when=2))
+    (gone,) = record(ledger, withdrawal(second, ONE, first, when=2))
     with Catalogue(ledger) as catalogue:
         assert [bool(catalogue.withdrawals(each)) for each in (first, second, later, other)] == [
             True,
@@ -173,6 +175,9 @@ def test_a_withdrawal_takes_its_verdict_and_every_earlier_one_of_the_tree(ledger
             False,
         ]
         assert ids(catalogue.withdrawals(first)) == [gone]
+        assert catalogue.withdrawn() == {first, second}
+        listed = ids(catalogue.entries())
+        assert listed.index(gone) < listed.index(second), "at the same moment, it stands above what it withdraws"
         good = catalogue.good(ONE)
         assert good
         assert good.id == later
@@ -184,9 +189,30 @@ def test_a_withdrawal_takes_its_verdict_and_every_earlier_one_of_the_tree(ledger
 
 def test_a_withdrawal_that_came_from_another_clone_first_holds_too(ledger: Ledger) -> None:
     """It may be recorded before what it withdraws is merged."""
-    record(ledger, withdrawal("f" * 40, ONE, when=5), judgment(ONE, when=3))
+    start = ledger.tip()
+    (judged,) = record(ledger, judgment(ONE, when=3))
+    ledger.git("update-ref", "-d", KEPT)
+    ledger.git("update-ref", "-d", REF)
+    assert start is None
+    record(ledger, withdrawal("f" * 40, ONE, judged, when=5))
     with Catalogue(ledger) as catalogue:
         assert catalogue.good(ONE) is None
+    take_in(ledger, judged)
+    with Catalogue(ledger) as catalogue:
+        assert catalogue.count() == 2
+        assert catalogue.good(ONE) is None
+
+
+def test_a_withdrawal_by_a_clock_that_was_ahead_leaves_what_is_judged_after_it(ledger: Ledger) -> None:
+    """By moments alone it would take every honest pass to come."""
+    (wrong,) = record(ledger, judgment(ONE, when=1))
+    record(ledger, withdrawal(wrong, ONE, when=9_000_000))
+    (honest,) = record(ledger, judgment(ONE, when=2))
+    with Catalogue(ledger) as catalogue:
+        good = catalogue.good(ONE)
+        assert good
+        assert good.id == honest
+        assert catalogue.withdrawals(honest) == []
 
 
 def test_an_unkeyed_verdict_without_a_tree_can_be_withdrawn(ledger: Ledger) -> None:
@@ -247,7 +273,7 @@ def test_good_is_what_a_reader_of_all_events_would_call_good(
         of_tree = [event for event, _, its_tree in kept if its_tree == tree]
         event: Known
         if what == "withdrawal":
-            event = withdrawal(of_tree[0] if of_tree else "f" * 40, tree, when=when)
+            event = withdrawal(of_tree[0] if of_tree else "f" * 40, tree, *of_tree[1:2], when=when)
         else:
             event = judgment(tree, when=when, verdict=what, steady=steady and what == "passed")
         kept.append((record(ledger, event)[0], event, tree))
@@ -265,6 +291,6 @@ def _good(kept: list[tuple[str, Event, str]], tree: str) -> str | None:
         (event.at, name)
         for name, event, its_tree in kept
         if isinstance(event, Judgment) and event.verdict.value == "passed" and event.steady and its_tree == tree
-        if not any(each.target == name or (each.tree == tree and each.at >= event.at) for each in gone)
+        if not any(name in (each.target, *each.covers) for each in gone)
     ]
     return max(holding)[1] if holding else None

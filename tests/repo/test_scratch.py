@@ -96,16 +96,8 @@ def test_a_branch_without_a_commit_has_none_there_either(repository: Repository,
     assert files_in(scratch.top) == {}
 
 
-def test_nothing_of_a_test_is_left_for_the_next(repository: Repository, slot: Slot, tmp_path: Path) -> None:
-    """Files, ignored files, tags, stashes, hooks, configuration, nested repositories, and what can't be written to."""
-    repository.write("pkg/mod.py", "VALUE = 1\n")
-    repository.write("data.txt", "data")
-    (repository.path / "link").symlink_to("data.txt")
-    repository.write(".gitignore", "*.log\n")
-    repository.commit()
-    scratch = prepare(slot, repository)
-    before = files_in(scratch.top)
-    top = scratch.top
+def make_a_mess(top: Path, elsewhere: Path) -> None:
+    """Do to a scratch tree what tests have been seen to do to theirs, and more."""
     for name in ("x.log", "new/deep/file.txt", "pkg/extra.py", "pkg/__pycache__/note.txt", "old/__pycache__/o.pyc"):
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         (top / name).write_text("x", "utf-8")
@@ -119,7 +111,7 @@ def test_nothing_of_a_test_is_left_for_the_next(repository: Repository, slot: Sl
     shutil.rmtree(top / "pkg")
     (top / "pkg").write_text("a file in place of a folder", "utf-8")
     (top / "link").unlink()
-    (top / "link").symlink_to(tmp_path)
+    (top / "link").symlink_to(elsewhere)
     os.mkfifo(top / "pipe")
     (top / ".git/hooks").mkdir()
     (top / ".git/hooks/post-checkout").write_text("#!/bin/sh\ntouch ran\n", "utf-8")
@@ -138,9 +130,25 @@ def test_nothing_of_a_test_is_left_for_the_next(repository: Repository, slot: Sl
     (top / ".git/info/attributes").write_text("* filter=bad\n", "utf-8")
     (top / ".git/index.lock").write_text("", "utf-8")
     (top / ".git/HEAD.lock").write_text("", "utf-8")
+
+
+def test_nothing_of_a_test_is_left_for_the_next(repository: Repository, slot: Slot, tmp_path: Path) -> None:
+    """Files, ignored files, tags, stashes, hooks, configuration, nested repositories, and what can't be written to."""
+    repository.write("pkg/mod.py", "VALUE = 1\n")
+    repository.write("data.txt", "data")
+    (repository.path / "link").symlink_to("data.txt")
+    repository.write(".gitignore", "*.log\n")
+    repository.commit()
+    scratch = prepare(slot, repository)
+    before = files_in(scratch.top)
+    top = scratch.top
+    make_a_mess(top, tmp_path)
+    (scratch.temporary / "left").mkdir()
+    (scratch.control / "left").write_text("x", "utf-8")
     assert repository.git("tag") == ""
 
     scratch = prepare(slot, repository)
+    assert [*scratch.temporary.iterdir(), *scratch.control.iterdir()] == []
     assert files_in(top) == before
     assert git(top, "status", "--porcelain", "--ignored") == ""
     assert git(top, "for-each-ref", "--format=%(refname)") == "refs/heads/main\n"

@@ -16,6 +16,8 @@ import pytest
 
 from conftest import Repository
 from pytest_rollback.repo.slots import DAY, DAYS_UNUSED, key_of, pool_folder, take_slot
+from pytest_rollback.repo.sweep import remove
+from pytest_rollback.repo.troubles import ScratchError
 
 from .scratches import files_in, git, origin_of, prepare
 
@@ -229,6 +231,21 @@ def test_without_a_cache_folder_there_is_one_for_once(
         assert scratch.keep == ()
         assert scratch.control.is_dir()
     assert not slot.folder.parent.exists()
+    assert tree
+
+
+def test_a_disk_that_takes_nothing_is_told_of(
+    repository: Repository, tree: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason and the remedy, and no traceback; the slot is free again."""
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.tempdir", "/proc/self")
+        with pytest.raises(ScratchError, match=r"/proc/self/prb-.* can't be written: .*; make room, or set"):
+            take_slot(origin_of(repository)).__enter__()
+    with take_slot(origin_of(repository)) as slot:
+        assert slot.folder.name == "1"
+        remove(slot.temporary)
+        assert prepare(slot, repository).temporary.is_dir()
     assert tree
 
 

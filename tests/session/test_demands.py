@@ -238,3 +238,132 @@ def test_a_narrowed_gate_finds_nothing_gone(gate: RunGate, project: Repository) 
     project.git("add", "--all")
     gated = gate("", "deep")
     assert (gated.status, names(gated)) == (81, [])
+
+
+# --- what a change might try, to get past what the base demands ---
+
+
+def test_a_hook_of_the_change_loosens_no_row_of_the_base(gate: RunGate, project: Repository) -> None:
+    """A conftest may add rows; what it says of a shipped one counts from the day on which it is trusted."""
+    row = {"golden-path": {"action": "note", "severity": "low", "level": "none"}}
+    project.write("conftest.py", f"def pytest_rollback_triggers(config): return {row!r}\n")
+    project.write("test_it.py", HEAD + ONE + TWO.replace("== 6", "== 7"))
+    project.git("add", "--all")
+    for _ in range(2):
+        gated = gate("")
+        assert gated.status == 80
+        assert "golden-path" in gated.triggers
+        assert "policy:triggers.golden-path.action" in names(gated)
+
+
+def test_a_base_that_can_not_be_asked_still_has_a_policy_and_files(gate: RunGate, repository: Repository) -> None:
+    """What is not known of its tests keeps nobody from seeing the rest."""
+    repository.write("conftest.py", "import nothing_of_the_kind\n")
+    repository.write("pytest-rollback.toml", 'protected = ["schema/*"]\n')
+    repository.write("schema/user.json", "1")
+    repository.commit("one", test_it_py=HEAD + ONE)
+    repository.git("switch", "--quiet", "--create", "feature")
+    repository.write("conftest.py", "")
+    repository.write("pytest-rollback.toml", "[triggers.golden-path]\nenabled = false\n")
+    repository.write("schema/user.json", "2")
+    repository.commit("two")
+    gated = gate("")
+    assert gated.status == 80
+    assert {"policy:protected", "policy:triggers.golden-path.enabled", "protected:schema/user.json"} <= {*names(gated)}
+    assert "erosion-unchecked" in gated.triggers
+
+
+def test_a_root_that_moves_down_hides_nothing(gate: RunGate, repository: Repository) -> None:
+    """Patterns begin where their policy stands, and another root is another suite."""
+    repository.write(
+        "pyproject.toml",
+        "[tool.pytest.ini_options]\ntestpaths = ['tests']\n[tool.pytest-rollback]\nprotected = ['schema/*']\n",
+    )
+    repository.write("tests/test_it.py", HEAD + ONE)
+    repository.write("schema/user.json", "1")
+    repository.commit("one")
+    repository.git("switch", "--quiet", "--create", "feature")
+    repository.write("tests/pytest.ini", "[pytest]\n")
+    repository.write("schema/user.json", "2")
+    repository.git("add", "--all")
+    gated = gate("", "tests")
+    assert gated.status == 80
+    assert {"setting:root", "protected:schema/user.json"} <= {*names(gated)}
+
+
+def test_a_policy_that_is_taken_away_is_missed(gate: RunGate, repository: Repository) -> None:
+    """Wherever it stood: pytest may by now take another folder for the root."""
+    repository.write("backend/pytest-rollback.toml", "protected = ['schema/*']\n")
+    repository.write("backend/pytest.ini", "[pytest]\n")
+    repository.write("backend/test_it.py", HEAD + ONE)
+    repository.commit("one")
+    repository.git("switch", "--quiet", "--create", "feature")
+    repository.git("rm", "--quiet", "backend/pytest-rollback.toml", "backend/pytest.ini")
+    repository.write("pytest.ini", "[pytest]\n")
+    repository.git("add", "--all")
+    gated = gate("")
+    assert gated.status == 80
+    assert "policy:backend/pytest-rollback.toml" in names(gated)
+
+
+def test_a_base_policy_that_nobody_can_read_any_more_still_protects(gate: RunGate, repository: Repository) -> None:
+    """Of a key that is unknown by now nothing holds; all else does, and it is said."""
+    repository.write("pytest-rollback.toml", 'protected = ["schema/*"]\nno-such-key = 1\n')
+    repository.write("schema/user.json", "1")
+    repository.commit("one", test_it_py=HEAD + ONE)
+    repository.git("switch", "--quiet", "--create", "feature")
+    repository.write("pytest-rollback.toml", "")
+    repository.write("schema/user.json", "2")
+    gated = gate("")
+    assert "protected:schema/user.json" in names(gated)
+    assert "no-such-key" in gated.report["base"]["how"]
+
+
+def test_a_list_from_another_environment_is_not_taken_for_ours(
+    gate: RunGate, project: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There, other tests are skipped; so the base is asked again, here."""
+    there = HEAD + ONE + "import os\n@pytest.mark.skipif('ELSEWHERE' not in os.environ, reason='here')\n" + TWO
+    project.git("switch", "--quiet", "main")
+    project.commit("two", test_it_py=there)
+    (tmp_path / "other-1.0.dist-info").mkdir()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("ELSEWHERE", "1")
+        elsewhere.syspath_prepend(str(tmp_path))
+        assert gate("").report["tests"]["skipped"] == 0
+    project.commit("three", other_py="")
+    assert names(gate("")) == []
+
+
+def test_a_pass_without_a_base_is_no_base(gate: RunGate, repository: Repository) -> None:
+    """Else a loss that nobody could see would be washed clean by the next gate."""
+    repository.write("conftest.py", "import nothing_of_the_kind\n")
+    first = repository.commit("one", test_it_py=HEAD + ONE + TWO)
+    repository.write("conftest.py", "")
+    second = repository.commit("two", test_it_py=HEAD + ONE)
+    assert "erosion-unchecked" in gate("").triggers
+    repository.commit("three", other_py="")
+    assert gate("").report["base"]["commit"] == second
+    assert first != second
+
+
+@pytest.mark.parametrize("option", ["--gate-no-record", "--gate-shard=1/2", "--gate-policy=x.toml"])
+def test_configuration_does_not_mute_the_gate(gate: RunGate, project: Repository, option: str) -> None:
+    """What takes something from a gate is typed by whoever starts it."""
+    project.write("pytest.ini", f"[pytest]\naddopts = {option}\n")
+    gated = gate("")
+    assert gated.status == 4
+    assert "would mute every gate" in gated.text
+
+
+def test_a_record_that_can_not_be_read_is_no_pass(gate: RunGate, project: Repository) -> None:
+    """Nobody can tell what it would have held against the change."""
+    gate("")
+    (project.path / ".git" / "refs" / "rollback" / "ledger").write_text("garbage\n")
+    project.write("test_it.py", HEAD + ONE)
+    gated = gate("")
+    assert gated.status == 80
+    assert "gone:test_it.py::test_two" in names(gated)
+    project.write("test_it.py", HEAD + ONE + TWO)
+    gated = gate("")
+    assert (gated.status, gated.report["reason"]) == (81, "unreadable record")

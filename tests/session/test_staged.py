@@ -258,6 +258,46 @@ def test_what_is_loaded_from_the_work_tree_by_its_place_is_no_pass(staged: RunSt
     assert "sly was loaded from the work tree" in gated.words
 
 
+def test_a_path_that_leads_elsewhere_is_not_judged_for_this(
+    staged: RunStaged, project: Repository, tmp_path: Path
+) -> None:
+    """Another project's pass is not this tree's, however it was named."""
+    project.commit("bad", lib_py=WRONG)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "pytest.ini").write_text("[pytest]\n")
+    (other / "test_ok.py").write_text("import pytest\n@pytest.mark.golden_path\ndef test_ok(): pass\n")
+    gated = staged(str(other))
+    assert gated.status != 0
+    assert "wrong tree" in [obstacle["reason"] for obstacle in gated.report["obstacles"]]
+
+
+def test_a_link_to_the_work_tree_means_the_scratch_tree(staged: RunStaged, project: Repository, tmp_path: Path) -> None:
+    """Homes are links on many machines."""
+    project.write("lib.py", WRONG)
+    project.git("add", "lib.py")
+    project.write("lib.py", RIGHT)
+    (tmp_path / "link").symlink_to(project.path)
+    assert staged(str(tmp_path / "link" / "test_it.py")).status == 80
+    assert staged(str(tmp_path / "link")).status == 80
+
+
+def test_a_tree_that_its_own_session_changes_is_no_known_good(staged: RunStaged, project: Repository) -> None:
+    """What ran was not what the commit will hold."""
+    project.write("lib.py", WRONG)
+    project.write("conftest.py", f"import pathlib\npathlib.Path('lib.py').write_text({RIGHT!r})\n")
+    project.git("add", "--all")
+    gated = staged()
+    assert (gated.status, gated.report["reason"]) == (81, "tree moved")
+    assert gated.report["obstacles"][0]["tests"] == ["lib.py"]
+
+
+def test_a_report_named_in_the_environment_goes_to_the_caller_too(staged: RunStaged, project: Repository) -> None:
+    """Not into a scratch tree that nobody looks at."""
+    assert staged(PYTEST_ADDOPTS="--gate-report=more.json").status == 0
+    assert (project.path / "more.json").is_file()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_whoever_ends_it_the_repository_is_as_it_was(
     staged: RunStaged, project: Repository, number: signal.Signals, tmp_path: Path
