@@ -14,7 +14,7 @@ from msgspec import structs
 from pytest_rollback.events import UNCHECKED_SAID, Approval, TestList
 from pytest_rollback.judge.approvals import approve, name_and_mail
 from pytest_rollback.judge.erosion import in_doubt, losses, policy_losses, protected_losses
-from pytest_rollback.model import Base, Loss, LossKind, Signal
+from pytest_rollback.model import Base, Loss, LossKind, Obstacle, Reason, Signal
 from pytest_rollback.policy.load import find_policy, load_policy
 from pytest_rollback.policy.problems import PolicyError
 from pytest_rollback.policy.rules import Policy
@@ -30,6 +30,7 @@ from pytest_rollback.repo.protected import altered, drifted
 from pytest_rollback.session.basis import UNCOLLECTED, Basis, together, write_rows
 from pytest_rollback.session.evidence import extra_rows
 from pytest_rollback.session.ground import Ground
+from pytest_rollback.session.observe import plain
 from pytest_rollback.session.surroundings import environment_of, now
 from pytest_rollback.session.survey import Survey, SurveyError, arguments_of
 from pytest_rollback.session.trusted import Trusted, below, find_trusted
@@ -115,6 +116,11 @@ class Demands:
             lost += self._attempt(lambda: self._of_tests(now)) or []
         found = self._attempt(lambda: self._approved(lost)) or lost
         return found, [*self._signals(found), *self._drift(), *self._doubts()]
+
+    def obstacles(self) -> list[Obstacle]:
+        """Say what forbids a pass: of a record that can't be read nobody knows what it would have demanded."""
+        detail = f"the record can't be read: {plain(self.unreadable)}"
+        return [Obstacle(reason=Reason.UNREADABLE, detail=detail)] if self.unreadable else []
 
     def rows(self) -> str:
         """Write down the rows that other plugins added, for those who come after."""

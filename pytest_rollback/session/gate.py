@@ -8,7 +8,6 @@ import traceback
 import warnings
 from collections.abc import Generator
 from datetime import datetime, timezone
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -19,22 +18,23 @@ from pytest_rollback.judge.status import INCONCLUSIVE
 from pytest_rollback.model import Mark, Obstacle, Outcome, Part, Reason, Report, Signal, TestResult, Verdict
 from pytest_rollback.repo.crashes import Session
 from pytest_rollback.repo.journal import place_of
+from pytest_rollback.session.basis import UNCOLLECTED
 from pytest_rollback.session.demands import Demands
 from pytest_rollback.session.evidence import collect_evidence
 from pytest_rollback.session.exits import EXITS
 from pytest_rollback.session.ground import Ground, Told
-from pytest_rollback.session.narrow import is_strict, narrowings, turned_off
+from pytest_rollback.session.narrow import narrowings
 from pytest_rollback.session.observe import message_of, plain, readable
 from pytest_rollback.session.outlets import Outlets
 from pytest_rollback.session.record import Record, test_list
 from pytest_rollback.session.remember import remember_failures
 from pytest_rollback.session.shard import name_of_whole
 from pytest_rollback.session.sight import Sight
+from pytest_rollback.session.soundness import settings_of, unkeyed, wrong_ground
 from pytest_rollback.session.status import exit_status
 from pytest_rollback.session.surroundings import environment_of
 from pytest_rollback.session.workers import Controller
 
-NAMED = 3
 MODULE_SKIP = "skipped at import"
 COLLECTION_ERROR = "collection-error"
 
@@ -160,7 +160,8 @@ class Gate:
     def _judge(self, session: pytest.Session, pytest_status: int) -> int:
         facts = self._with_part(self._facts(session, pytest_status))
         if self.ground.kind == "survey":
-            self.ground.tell(self._listed)
+            if self.sight.is_collected:
+                self.ground.tell(self._listed)
             return pytest_status
         report = report_on(facts, self.policy, datetime.now(timezone.utc))
         problems = [*self.outlets.deliver(report), *self._tell_parent(exit_status(report, pytest_status))]
@@ -220,9 +221,11 @@ class Gate:
             self.notes.append("pytest-timeout is turned off: time limits are judged afterwards, nothing is ended")
         results = [*self.sight.results(), *self.skipped_modules]
         self._listed = test_list(results, self.sight, self.demands.root, self._settings())
-        lost, told = self.demands.weigh(self._listed, complete=self._is_complete())
-        self.notes += [*self.demands.notes, *self.ground.caught("refused"), *self._unkeyed()]
-        obstacles += self._wrong_ground()
+        is_ended = any(obstacle.reason is Reason.INTERRUPTED for obstacle in obstacles)  # who ends it waits for nothing
+        lost, told = self.demands.weigh(self._listed, complete=self._is_complete() and not is_ended)
+        self.notes += [*self.demands.notes, *self.ground.caught("refused"), *unkeyed(self.ground)]
+        obstacles += wrong_ground(self.ground, self.config.rootpath, self.sight.folders)
+        obstacles += self.demands.obstacles()
         evidence = collect_evidence(
             self.config,
             tests=results,
@@ -247,47 +250,10 @@ class Gate:
         narrowed = any(self._narrowed()) or self.collection_errors or not self.sight.is_collected
         return not narrowed and (self.controller is None or not self.controller.obstacles())
 
-    def _unkeyed(self) -> list[str]:
-        """Name what was judged and is in no tree that a commit could have."""
-        odd = self.ground.unkeyed
-        if not odd or self.ground.tree is None:
-            return []
-        more = f" and {len(odd) - NAMED} more" if len(odd) > NAMED else ""
-        return [f"no commit will find this verdict, since no commit holds all of this: {'; '.join(odd[:NAMED])}{more}"]
-
     def _settings(self) -> dict[str, str]:
-        """Say what of the configuration the gate leans on."""
-        blocked = sorted(turned_off(self.config))
         uncollected = sorted(signal.tests[0] for signal in self.signals if signal.name == COLLECTION_ERROR)
-        return {
-            "timeouts": "on" if self.sight.limits.enforced else "off",
-            "strict-xfail": "on" if is_strict(self.config) else "off",
-            "blocked": ",".join(blocked),
-            "rows": self.demands.rows(),
-            "timeout": f"{self.sight.limits.of_session:g}",
-            **({"uncollected": ", ".join(uncollected)} if uncollected else {}),
-        }
-
-    def _wrong_ground(self) -> Generator[Obstacle]:
-        """Say where something else was judged than what was to be judged."""
-        moved = self.ground.moved()
-        if moved:
-            files = "1 tracked file" if len(moved) == 1 else f"{len(moved)} tracked files"
-            detail = f"{files} changed while the gate ran, so what was judged is no one tree"
-            yield Obstacle(reason=Reason.TREE_MOVED, detail=detail, tests=tuple(map(readable, moved)))
-        if self.demands.unreadable:
-            yield Obstacle(
-                reason=Reason.UNREADABLE, detail=f"the record can't be read: {plain(self.demands.unreadable)}"
-            )
-        folders = [self.config.rootpath, *(Path(folder) for folder in sorted(self.sight.folders))]
-        foreign = [str(folder) for folder in folders if not self.ground.is_within(folder)]
-        if foreign:
-            detail = "gate tests were collected from outside of what was to be judged"
-            yield Obstacle(reason=Reason.WRONG_TREE, detail=detail, tests=tuple(map(readable, foreign)))
-        strays = self.ground.strays()
-        if strays:
-            detail = f"something else was run than what was to be judged: {plain(strays[0])}"
-            yield Obstacle(reason=Reason.WRONG_TREE, detail=detail, tests=tuple(map(readable, strays[1:])))
+        more = {"rows": self.demands.rows(), **({UNCOLLECTED: ", ".join(uncollected)} if uncollected else {})}
+        return settings_of(self.config, self.sight.limits) | more
 
     def _with_part(self, facts: Facts) -> Facts:
         """Add what the judgement of the whole needs, where this is a part of it."""
