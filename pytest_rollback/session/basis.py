@@ -101,7 +101,7 @@ class Basis:
         """
         if self.catalogue is None or self.found.tree is None:
             return None
-        for recorded in self.catalogue.verdicts_of(self.found.tree):
+        for recorded in self.catalogue.verdicts_of(self.found.tree, root=self.root):
             entry = recorded.entry
             if entry.complete and (entry.root, entry.environment) == (self.root, self.survey.environment):
                 kept = self.ledger.attachment(recorded.id, TESTS)

@@ -194,12 +194,14 @@ def test_a_verdict_is_told_with_all_it_holds(ledger: Ledger, show: Show, reposit
             ],
         ),
         (
-            withdrawal("2" * 40, TREE),
+            withdrawal("2" * 40, TREE, "3" * 40, "4" * 40),
             [
                 "by         nobody that git knows",
                 "reason     the clock was wrong",
                 f"withdraws  {'2' * 40}",
-                f"tree       {TREE}, and every earlier verdict on it",
+                f"tree       {TREE}",
+                f"as well    {'3' * 40}",
+                f"           {'4' * 40}",
             ],
         ),
         (

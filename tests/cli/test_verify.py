@@ -92,14 +92,10 @@ def test_what_a_fetch_has_thrown_out_is_said(ledger: Ledger, say: Say, repositor
     assert say() == ["4 events, chain whole, everything readable"]
 
 
-def test_a_ledger_of_merges_alone_has_flaws_and_no_last_event(
-    ledger: Ledger, say: Say, repository: Repository, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_ledger_of_a_merge_alone_has_flaws(ledger: Ledger, say: Say, repository: Repository) -> None:
     """It is not a ledger in which nothing is on record yet."""
     empty = repository.git("hash-object", "-t", "tree", "-w", "/dev/null").strip()
     commit = repository.git("commit-tree", "-m", "merge of two chains", empty).strip()
     repository.git("update-ref", REF, commit)
     assert ledger.tip() == commit
     assert say(status=1)[0] == f"the first bad event is {commit}: it bears no entry, and is no merge of two chains"
-    assert main(["show", "last"]) == 1
-    assert "there is no last event: the ledger holds merges alone" in capsys.readouterr().err

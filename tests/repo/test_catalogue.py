@@ -137,8 +137,8 @@ def test_what_a_newer_version_wrote_is_listed_and_makes_nothing_good(ledger: Led
     """Who knows what it takes to pass there; but what withdraws is believed, since it only takes away."""
     entry = json.loads(msgspec.json.encode(entry_of(judgment(ONE))))
     newer = foreign(repository.path, json.dumps({**entry, "schema": 2}))
-    odd = foreign(repository.path, json.dumps({"kind": "quarantine", "at": "tomorrow", "tree": ONE}))
     nothing = foreign(repository.path, "no entry")
+    odd = foreign(repository.path, json.dumps({"kind": "quarantine", "at": "tomorrow", "tree": ONE}))
     (ours,) = record(ledger, judgment(TWO))
     with Catalogue(ledger) as catalogue:
         assert catalogue.good(ONE) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 
 from conftest import Repository
 from pytest_rollback.events import PROTECTED, TESTS, Interrupted, entry_of
-from pytest_rollback.repo.ledger import REF, Draft, Ledger, LedgerError
+from pytest_rollback.repo.catalogue import Catalogue
+from pytest_rollback.repo.chains import vanished
+from pytest_rollback.repo.ledger import KEPT, REF, Draft, Ledger, LedgerError
 from tests.recording import at, foreign, judgment
 
 EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -240,3 +243,75 @@ def test_an_event_that_cannot_be_read_says_why(ledger: Ledger, repository: Repos
     entry = json.dumps({"kind": "verdict", "at": at(0)})
     assert "event.json can't be read: " in ledger.read(foreign(repository.path, entry, event="{]")).note
     assert ledger.read(foreign(repository.path, entry, event=None)).note == "there is no event.json in it"
+
+
+def test_a_ref_that_leads_to_a_branch_is_refused_and_the_branch_stays(ledger: Ledger, repository: Repository) -> None:
+    """Written to, it would move the user's branch."""
+    head = repository.commit("first")
+    repository.git("symbolic-ref", REF, "refs/heads/main")
+    for act in (ledger.tip, lambda: ledger.append([Draft(event=judgment())])):
+        with pytest.raises(LedgerError, match=r"it is a symbolic ref to refs/heads/main; remove it: git update-ref "):
+            act()
+    repository.git("symbolic-ref", "--delete", REF)
+    repository.git("symbolic-ref", KEPT, "refs/heads/main")
+    ledger.append([Draft(event=judgment())])
+    assert repository.git("rev-parse", "main").strip() == head
+    assert repository.git("rev-list", "--count", REF).strip() == "1"
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [("HEAD", "that it names is no event"), ("HEAD^{tree}", "it names a tree"), ("HEAD:a.py", "it names a blob")],
+)
+def test_a_ref_to_what_is_no_event_is_damaged(ledger: Ledger, repository: Repository, named: str, said: str) -> None:
+    """Nothing is appended to a branch's history, nor pushed with it."""
+    repository.commit("first", a_py="")
+    repository.git("update-ref", REF, repository.git("rev-parse", named).strip())
+    for act in (ledger.tip, ledger.regain, lambda: ledger.append([Draft(event=judgment())])):
+        with pytest.raises(LedgerError, match=f"{REF} is damaged: .*{said}.*; remove it: git update-ref"):
+            act()
+
+
+def test_a_ref_to_what_is_gone_is_damaged(ledger: Ledger, repository: Repository) -> None:
+    """A power cut writes refs before objects."""
+    (event,) = ledger.append([Draft(event=judgment())])
+    (repository.path / f".git/objects/{event[:2]}/{event[2:]}").unlink()
+    with pytest.raises(LedgerError, match=f"{REF} is damaged: .*missing object"):
+        ledger.tip()
+    assert ledger.named() == event
+
+
+def test_a_ref_below_it_stands_in_the_way(ledger: Ledger, repository: Repository) -> None:
+    """A folder is no damaged file."""
+    repository.commit("first")
+    repository.git("update-ref", f"{REF}/mine", "HEAD")
+    with pytest.raises(LedgerError, match=f"remove it: git update-ref -d {REF}/mine"):
+        ledger.tip()
+
+
+def test_what_was_thrown_out_comes_back_with_the_next_event(ledger: Ledger, repository: Repository) -> None:
+    """A fetch of refs/rollback/* puts the remote's chain in place of ours without a word."""
+    first, second = ledger.append([Draft(event=judgment()), Draft(event=judgment(when=1))])
+    repository.git("update-ref", REF, first)
+    assert vanished(ledger) == 1
+    ledger.append([Draft(event=judgment(when=2))])
+    assert second in repository.git("rev-list", REF).split()
+    assert vanished(ledger) == 0
+    repository.git("update-ref", "-d", REF)
+    assert vanished(ledger) == 3
+    assert ledger.regain() == ledger.kept()
+    assert vanished(ledger) == 0
+
+
+def test_a_commit_of_any_date_is_listed_and_breaks_nothing(ledger: Ledger, repository: Repository) -> None:
+    """Whoever can push can write what no calendar holds."""
+    ledger.append([Draft(event=judgment())])
+    raw = repository.git("cat-file", "commit", REF)
+    for second in ("99999999999999999999999", "253402300800", "x"):
+        file = repository.path / "raw"
+        file.write_text(re.sub(r"> \d+ ", f"> {second} ", raw).replace('"at":"', '"at":"?'), "utf-8")
+        commit = repository.git("hash-object", "-t", "commit", "-w", "--literally", str(file)).strip()
+        repository.git("update-ref", REF, commit)
+        with Catalogue(ledger) as catalogue:
+            assert [each.id for each in catalogue.entries()] == [commit]
+        assert ledger.read(commit).entry.kind == "verdict"

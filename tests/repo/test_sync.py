@@ -346,3 +346,37 @@ def test_a_name_on_the_remote_that_leads_elsewhere_is_not_written(clone: Clone, 
     ledger = clone("a")
     assert share(ledger, "origin").came == 1
     assert [each.name for each in (ledger.home / FOLDER).iterdir()] == [f"{'1' * 40}.json"]
+
+
+def test_what_a_fetch_has_thrown_out_is_taken_back(clone: Clone) -> None:
+    """The refspec that would carry the record also replaces it."""
+    one, two = clone("one"), clone("two")
+    append(one, "a")
+    sync(one, "origin")
+    append(two, "b", 1)
+    two.git("fetch", "--quiet", "origin", "+refs/rollback/*:refs/rollback/*")
+    assert told(two) == ["a"]
+    assert sync(two, "origin").went == 1
+    assert told(two) == ["b", "a"]
+
+
+def test_a_record_that_a_shallow_fetch_cut_off_is_said_to_be(clone: Clone) -> None:
+    """Older events are not here, and nobody would see it."""
+    one, two = clone("one"), clone("two")
+    append(one, "a")
+    append(one, "b", 1)
+    assert not sync(one, "origin").is_cut_off
+    two.git("fetch", "--quiet", "--depth=1", "origin", f"+{REF}:{REF}")
+    assert sync(two, "origin").is_cut_off
+
+
+def test_a_symbolic_ref_of_ours_moves_no_branch(clone: Clone) -> None:
+    """Git follows it when it fetches, too."""
+    one, two = clone("one"), clone("two")
+    append(one, "a")
+    sync(one, "origin")
+    head = two.git("rev-parse", "main")
+    two.git("symbolic-ref", tracking("origin"), "refs/heads/main")
+    with pytest.raises(LedgerError, match="it is a symbolic ref to refs/heads/main"):
+        sync(two, "origin")
+    assert two.git("rev-parse", "main") == head
