@@ -26,6 +26,7 @@ VARIABLE = "PYTEST_ROLLBACK_ORDERS"
 CONTROLLER = "PYTEST_ROLLBACK_CONTROLLER"  # the process whose workers run in its scratch tree
 UNTRACKED = "untracked: "
 PR_SET_PDEATHSIG = 1
+ORPHAN = 1
 GUARD = "_pytest_rollback_guard"
 
 # CI systems check out a commit, not a branch; each says in a variable of its own which branch it stands for.
@@ -217,7 +218,7 @@ def _end_with(parent: int) -> None:
         import signal
 
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
+        if os.getppid() != parent and os.getppid() == ORPHAN:  # not a wrapper around this interpreter
             os.kill(os.getpid(), signal.SIGTERM)
     except (ImportError, OSError, AttributeError):
         return  # elsewhere than on Linux it goes on to its end, and tells the record
