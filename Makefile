@@ -24,7 +24,7 @@ test: $(READY)
 	$(BIN)/coverage report
 
 oldest: $(OLD_READY)
-	$(OLD)/bin/pytest -q -n 2 tests/session
+	$(OLD)/bin/pytest -q -n 2 tests/session --ignore=tests/session/test_reuse.py --ignore=tests/session/test_neighbours.py
 
 bench: $(READY)
 	cd benchmarks && ../$(BIN)/python idle.py && ../$(BIN)/python active.py && ../$(BIN)/python ledger.py && ../$(BIN)/python staged.py
