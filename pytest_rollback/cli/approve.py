@@ -24,6 +24,7 @@ from pytest_rollback.repo.catalogue import Catalogue, Recorded, Wanted
 from pytest_rollback.repo.ledger import Draft, Ledger
 from pytest_rollback.repo.look import Head, look
 from pytest_rollback.repo.plumbing import GitError
+from pytest_rollback.repo.wording import now
 from pytest_rollback.show.words import changed
 
 LATELY = 100  # verdicts: among so many it is looked for one that saw the whole gate
@@ -77,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
             wanted = _wanted(_open_losses(ledger, catalogue, judged, hearing), options.finding)
         _hold_to_hearing(hearing, by)
         event = Approval(
-            at=record.now(),
+            at=now(),
             by=by,
             losses=tuple(Approved(name=loss.name, was=loss.was, now=loss.now) for loss in wanted),
             reason=_reason(options.reason),
@@ -168,7 +169,7 @@ def _open_losses(ledger: Ledger, catalogue: Catalogue, judged: Sequence[Judgment
         list(found.values()),
         given,
         [],
-        now=record.now(),
+        now=now(),
         approvers=hearing.approvers,
         machines=hearing.machines,
         authors=hearing.authors,

@@ -25,6 +25,7 @@ from pytest_rollback.repo.look import Head, look, moved_between, tree_of
 from pytest_rollback.repo.plumbing import GitError
 from pytest_rollback.repo.sync import find_remote
 from pytest_rollback.repo.tags import TAGS, Tag, add_tag, drop_tag, find_tag, is_name
+from pytest_rollback.repo.wording import now
 from pytest_rollback.show import files
 
 GATE = "pytest --safety-gate"
@@ -237,7 +238,7 @@ def _keep(ledger: Ledger, plan: Plan, good: Recorded, tag: Tag | None, *, sign: 
         about = f"{plan.title}\n\nstands on the verdict {good.id}\n"
         made = add_tag(ledger.folder, plan.name, plan.commit, about, by, ledger.surroundings)
     event = Checkpoint(
-        at=record.now(),
+        at=now(),
         by=by,
         name=plan.name,
         phase=plan.phase,

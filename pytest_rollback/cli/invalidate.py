@@ -15,6 +15,7 @@ from pytest_rollback.repo.catalogue import Catalogue, Recorded
 from pytest_rollback.repo.known_good import Search, first_parents, known_good
 from pytest_rollback.repo.ledger import Draft, Ledger
 from pytest_rollback.repo.plumbing import GitError
+from pytest_rollback.repo.wording import now
 
 PASSED = Verdict.PASSED.value
 
@@ -79,7 +80,7 @@ def _withdraw(ledger: Ledger, catalogue: Catalogue, target: Recorded, reason: st
     good = tree is not None and catalogue.good(tree, root=root) is not None
     was = known_good(catalogue, ledger.folder, inclusive=True, root=root)
     event = Invalidation(
-        at=record.now(),
+        at=now(),
         by=ledger.who(),
         target=target.id,
         tree=tree,

@@ -26,6 +26,7 @@ from pytest_rollback.repo.hooks import root_below
 from pytest_rollback.repo.identity import identity
 from pytest_rollback.repo.ledger import Draft, Ledger, LedgerError
 from pytest_rollback.repo.plumbing import GitError, find_top
+from pytest_rollback.repo.wording import now
 from pytest_rollback.session.forge import Forge
 from pytest_rollback.show import files, json, terminal
 
@@ -79,11 +80,10 @@ def _recorded(report: Report, *, sign: bool) -> Report:
         top = find_top(folder)
         if top is None or report.subject.tree is None:
             return report
-        at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         # What each part was asked is not known here, so no commit can stand on this verdict; it can be a known good.
         digests = Digests(policy=report.policy.digest, selection="merged", environment=report.environment.digest)
         root, by = root_below(top, folder), identity(top)
-        event = judgment_of(report, digests, at=at, by=by, root=root, complete=False)
+        event = judgment_of(report, digests, at=now(), by=by, root=root, complete=False)
         Ledger(top).append([Draft(event=event)], sign=sign)
     except (GitError, LedgerError, ValueError) as error:
         said = str(error).removeprefix("nothing was recorded: ")

@@ -114,11 +114,6 @@ def told_of_vanished(number: int) -> str:
     return f"{lost} (a fetch of refs/rollback/* does that); the next gate takes them back, or: pytest-rollback sync"
 
 
-def now() -> str:
-    """Give this moment as events have it."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def say(text: str = "") -> None:
     """Print a line. What a terminal would act on, or can't show, is spelt out."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"

@@ -18,6 +18,7 @@ from pytest_rollback.repo.ledger import Draft, Ledger, LedgerError
 from pytest_rollback.repo.look import Head, look
 from pytest_rollback.repo.plumbing import GitError
 from pytest_rollback.repo.restore import SUBMODULE, Kept, RestoreError, files_in, laid_out
+from pytest_rollback.repo.wording import now
 
 GATE = "pytest --safety-gate"
 
@@ -175,7 +176,7 @@ def _record(
     if not done:
         return None
     event = Restoration(
-        at=record.now(), by=ledger.who(), files=tuple(done), source=good.commit, verdict=good.event, backup=backup
+        at=now(), by=ledger.who(), files=tuple(done), source=good.commit, verdict=good.event, backup=backup
     )
     try:
         return ledger.append([Draft(event=event)], sign=_signs(ledger, head, good))[0]

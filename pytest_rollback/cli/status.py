@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from pytest_rollback.cli import CommandError
 from pytest_rollback.cli.status_record import OnRecord, document_of, find_on_record, lines_of
+from pytest_rollback.judge.report import iso
 from pytest_rollback.judge.text import readable
 from pytest_rollback.model import Verdict
 from pytest_rollback.repo.crashes import Session, find_interrupted, find_last, find_running, find_told
@@ -229,7 +230,7 @@ def document(standing: Standing) -> dict[str, Any]:
     now, head, last = standing.now, standing.head, standing.last
     return {
         "schema": SCHEMA,
-        "now": _iso(now),
+        "now": iso(now),
         "worktree": standing.place.worktree,
         "here": head and {"commit": head.commit, "branch": head.branch, "uncommitted": head.uncommitted},
         "last": last and {**_judged(last, now), **_known(last)},
@@ -251,7 +252,7 @@ def _judged(session: Session, now: datetime) -> dict[str, Any]:
         "reason": done and done.reason,
         "passed": done and done.passed,
         "selected": done and done.selected,
-        "finished": done and _iso(done.finished),
+        "finished": done and iso(done.finished),
         "age_s": done and _age(done.finished, now),
     }
 
@@ -273,7 +274,7 @@ def _known(session: Session) -> dict[str, Any]:
     return {
         "id": session.id,
         "kind": opening and opening.kind,
-        "started": opening and _iso(opening.started),
+        "started": opening and iso(opening.started),
         "commit": subject and subject.commit,
         "branch": subject and subject.branch,
         "tree": subject and subject.tree,
@@ -283,7 +284,3 @@ def _known(session: Session) -> dict[str, Any]:
         "root": opening and opening.root,
         "notes": session.notes,
     }
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -26,6 +26,7 @@ else:
 
 OWN_FILE = "pytest-rollback.toml"
 SHARED_FILE = "pyproject.toml"
+POLICY_FILES = (OWN_FILE, SHARED_FILE)  # in the order in which they are looked for
 NAMED = re.compile(rb"pytest[-_]rollback")
 SHIPPED = "the shipped matrix"
 
@@ -59,7 +60,7 @@ def find_policy(root: Path, top: Path | None = None) -> Path | None:
 def places_of_policy(root: str = ".") -> list[str]:
     """Say where `find_policy` looks, in its order; the root, like the answer, is seen from the repository's top."""
     here = PurePosixPath(root)
-    return [str(folder / name) for folder in (here, *here.parents) for name in (OWN_FILE, SHARED_FILE)]
+    return [str(folder / name) for folder in (here, *here.parents) for name in POLICY_FILES]
 
 
 def choose_policy(contents: Mapping[str, bytes], of: str = "") -> Written | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
+from pytest_rollback.repo.blobs import changed_files
 from pytest_rollback.repo.plumbing import NO_WORK_TREE, GitError, call, git
 
 BYTE_CODE = "__pycache__/"
@@ -92,8 +93,7 @@ def tree_now(head: Head, extra: Mapping[str, str] | None = None) -> str:
 
 def moved_between(folder: Path, before: str, after: str) -> list[str]:
     """Name the files in which two trees differ, the first of them."""
-    listed = call("diff-tree", "-r", "-z", "--name-only", "--no-renames", before, after, cwd=folder)
-    return [os.fsdecode(name) for name in listed.split(b"\0") if name][:SEEN]
+    return changed_files(folder, before, after)[:SEEN]
 
 
 def _places(folder: Path, extra: Mapping[str, str] | None) -> tuple[Path, Path, Path, bool] | None:

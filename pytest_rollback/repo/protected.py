@@ -11,6 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from pytest_rollback.policy.load import POLICY_FILES
 from pytest_rollback.policy.rules import Drift
 from pytest_rollback.repo.plumbing import call, git
 
@@ -56,7 +57,7 @@ def altered(
 
 def changed_policies(folder: Path, base_tree: str, tree: str) -> list[str]:
     """List the files that may hold a policy of ours, wherever they lie, and that two trees don't have alike."""
-    names = [f":(glob)**/{name}" for name in ("pytest-rollback.toml", "pyproject.toml")]
+    names = [f":(glob)**/{name}" for name in POLICY_FILES]
     return [entry.path for entry in _differences(folder, base_tree, tree, names)]
 
 

@@ -141,6 +141,11 @@ def moment_of(at: str) -> int | None:
     return (aware - EPOCH) // MICROSECOND
 
 
+def now() -> str:
+    """Give this moment as events have it."""
+    return stamp(datetime.now(timezone.utc))
+
+
 def stamp(moment: datetime) -> str:
     """Write a moment as events do: UTC, with microseconds."""
     return moment.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")

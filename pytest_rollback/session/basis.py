@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from pytest_rollback.events import SCHEMA, TESTS, TestList
-from pytest_rollback.policy.load import choose_policy, load_policy, load_what_holds
+from pytest_rollback.policy.load import POLICY_FILES, choose_policy, load_policy, load_what_holds
 from pytest_rollback.policy.problems import PolicyError
 from pytest_rollback.policy.rules import Policy
 from pytest_rollback.policy.tighten import loosened
@@ -120,7 +120,7 @@ class Basis:
         )
 
     def _policy_in(self, tree: str, folder: str) -> str | None:
-        names = [str(PurePosixPath(folder, name)) for name in ("pytest-rollback.toml", "pyproject.toml")]
+        names = [str(PurePosixPath(folder, name)) for name in POLICY_FILES]
         written = choose_policy(read_files(self.head.top, tree, names))
         return written.name if written else None
 

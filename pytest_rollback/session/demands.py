@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from msgspec import structs
@@ -27,11 +27,12 @@ from pytest_rollback.repo.ledger import Ledger, LedgerError
 from pytest_rollback.repo.look import Head
 from pytest_rollback.repo.plumbing import GitError
 from pytest_rollback.repo.protected import altered, drifted
+from pytest_rollback.repo.wording import now
 from pytest_rollback.session.basis import UNCOLLECTED, Basis, together, write_rows
 from pytest_rollback.session.evidence import extra_rows
 from pytest_rollback.session.ground import Ground
 from pytest_rollback.session.observe import plain
-from pytest_rollback.session.surroundings import environment_of, now
+from pytest_rollback.session.surroundings import environment_of
 from pytest_rollback.session.survey import Survey, SurveyError, arguments_of
 from pytest_rollback.session.trusted import Trusted, below, find_trusted
 
@@ -57,7 +58,7 @@ OTHERS = {
 TOLD = 3
 
 
-def load_own(config: pytest.Config, ground: Ground) -> tuple[Policy, Policy]:
+def load_own(config: pytest.Config, ground: Ground, extra: dict[str, Any]) -> tuple[Policy, Policy]:
     """Load the project's policy as it stands in what is judged: as written, and with the rows of other plugins."""
     tighter = config.option.rollback_policy
     if tighter is not None and not tighter.strip():
@@ -65,7 +66,6 @@ def load_own(config: pytest.Config, ground: Ground) -> tuple[Policy, Policy]:
         raise pytest.UsageError(msg)
     path = find_policy(config.rootpath, ground.top)
     over = config.invocation_params.dir / tighter if tighter else None
-    extra = extra_rows(config)
     own = load_policy(path, over, extra)
     try:
         return load_policy(path, over) if extra else own, own
@@ -79,7 +79,9 @@ class Demands:
     def __init__(self, config: pytest.Config, ground: Ground) -> None:
         self.config = config
         self.ground = ground
-        self.project, self.own = load_own(config, ground)
+        self.added = extra_rows(config)
+        self.project, self.own = load_own(config, ground, self.added)
+        self.environment = environment_of(ground.head.top if ground.head else None)
         self.policy = self.own
         self.root = below(ground.top, config.rootpath)
         self.notes: list[str] = []
@@ -117,6 +119,12 @@ class Demands:
         found = self._attempt(lambda: self._approved(lost)) or lost
         return found, [*self._signals(found), *self._drift(), *self._doubts()]
 
+    def close(self) -> None:
+        """Let go of the catalogue: left to the collector, it would be a warning, and to some projects an error."""
+        opened: Catalogue | None = vars(self).get("catalogue")  # asking for it would open one
+        if opened is not None:
+            opened.close()
+
     def obstacles(self) -> list[Obstacle]:
         """Say what forbids a pass: of a record that can't be read nobody knows what it would have demanded."""
         detail = f"the record can't be read: {plain(self.unreadable)}"
@@ -124,7 +132,7 @@ class Demands:
 
     def rows(self) -> str:
         """Write down the rows that other plugins added, for those who come after."""
-        return write_rows(extra_rows(self.config))
+        return write_rows(self.added)
 
     def _attempt(self, look: Callable[[], Anything]) -> Anything | None:
         """Look at one thing; what can't be seen is said, and keeps nobody from looking at the next."""
@@ -145,7 +153,7 @@ class Demands:
             self.notes.append(FIRST)
         trusted = find_trusted(head, catalogue, self.root, clean=not head.uncommitted)
         self.basis = basis = Basis(trusted, head, self.ledger, catalogue, self._survey(trusted), self.root)
-        self.before = before = basis.policy(extra_rows(self.config))
+        self.before = before = basis.policy(self.added)
         if before is None:
             return
         passed = [loss.what for loss in self._approved(policy_losses(before, self.own)) if loss.approved]
@@ -231,7 +239,7 @@ class Demands:
 
     def _own_mail(self) -> str | None:
         who = identity(self._head.top)
-        return who.rpartition("<")[2].rstrip(">") if who else None
+        return name_and_mail(who)[1] if who else None
 
     # --- what the matrix is told ---
 
@@ -277,8 +285,7 @@ class Demands:
         if trusted.written is not None:
             with suppress(PolicyError):
                 carried = together(carried, load_policy(trusted.written).carry)
-        digest = environment_of(self._head.top).digest
-        return Survey(self._head, self.root, digest, arguments_of(self.config), carried)
+        return Survey(self._head, self.root, self.environment.digest, arguments_of(self.config), carried)
 
     @property
     def _head(self) -> Head:

@@ -32,7 +32,6 @@ from pytest_rollback.session.shard import name_of_whole
 from pytest_rollback.session.sight import Sight
 from pytest_rollback.session.soundness import settings_of, unkeyed, wrong_ground
 from pytest_rollback.session.status import exit_status
-from pytest_rollback.session.surroundings import environment_of
 from pytest_rollback.session.workers import Controller
 
 MODULE_SKIP = "skipped at import"
@@ -64,7 +63,7 @@ class Gate:
         self._listed = TestList()
         self.controller = controller
         self.subject = ground.subject(self.policy)
-        self.environment = environment_of(ground.head.top if ground.head else None)
+        self.environment = demands.environment
         self.record = Record(config, ground, demands)
         self.started = datetime.now(timezone.utc)
         self.signals: list[Signal] = []
@@ -136,6 +135,7 @@ class Gate:
     def pytest_unconfigure(self) -> None:
         """Let go of the journal, and give git's variables back to whoever started this process."""
         self.sight.chronicle.leave()
+        self.demands.close()
         os.environ.update(self.taken)
 
     def _note(self, reason: Reason, detail: str) -> None:

@@ -57,7 +57,6 @@ class ScratchOrders(Struct, frozen=True, kw_only=True):
     uncommitted: bool = False
     shallow: bool = False
     selection: str = ""
-    variables: dict[str, str] = {}
     notes: tuple[str, ...] = ()
 
 
@@ -206,9 +205,7 @@ def _in_scratch(orders: ScratchOrders) -> Ground:
         uncommitted=orders.uncommitted,
         shallow=orders.shallow,
     )
-    return Ground(
-        head=head, top=Path(orders.scratch), extra=orders.variables, tree=orders.tree, notes=orders.notes, orders=orders
-    )
+    return Ground(head=head, top=Path(orders.scratch), tree=orders.tree, notes=orders.notes, orders=orders)
 
 
 def _end_with(parent: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import timezone
 from pathlib import Path
 
 import msgspec
@@ -13,18 +12,20 @@ from msgspec import structs
 
 from pytest_rollback.events import PROTECTED, TESTS, Digests, Interrupted, ListedTest, TestList
 from pytest_rollback.judge.onrecord import judgment_of
+from pytest_rollback.judge.report import iso
 from pytest_rollback.judge.tally import NOT_RUN
 from pytest_rollback.judge.text import readable
 from pytest_rollback.model import Outcome, Report, TestResult, Verdict
 from pytest_rollback.repo.crashes import Session
 from pytest_rollback.repo.identity import identity
-from pytest_rollback.repo.ledger import Draft, Ledger, LedgerError
+from pytest_rollback.repo.ledger import Draft, LedgerError
 from pytest_rollback.repo.plumbing import GitError
 from pytest_rollback.repo.protected import snapshot
+from pytest_rollback.repo.wording import now
 from pytest_rollback.session.demands import Demands
 from pytest_rollback.session.ground import Ground
 from pytest_rollback.session.sight import Sight
-from pytest_rollback.session.surroundings import asked_of, now, selection_of
+from pytest_rollback.session.surroundings import asked_of, selection_of
 from pytest_rollback.show import json
 
 UNSEEN = frozenset({Outcome.LEFT_TO_CI, *NOT_RUN})
@@ -50,7 +51,7 @@ class Record:
         try:
             drafts = [Draft(event=_interrupted(crash)) for crash in crashes]
             drafts.append(self._draft(head.top, report, tests, complete=complete))
-            *_, kept = Ledger(head.top).append(drafts, sign=self.demands.policy.sign)
+            *_, kept = self.demands.ledger.append(drafts, sign=self.demands.policy.sign)
         except (GitError, LedgerError) as error:
             return [_not_recorded(error)]
         _keep_evidence(head.common / "pytest-rollback" / EVIDENCE, kept, report)
@@ -122,7 +123,7 @@ def _interrupted(crash: Session) -> Interrupted:
     return Interrupted(
         at=now(),
         session=crash.id,
-        started=opening.started.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if opening else None,
+        started=iso(opening.started) if opening else None,
         subject=opening.subject if opening else None,
         policy=opening.policy if opening else None,
         expected=crash.expected,

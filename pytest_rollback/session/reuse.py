@@ -10,6 +10,7 @@ import pytest
 from msgspec import structs
 
 from pytest_rollback.events import Judgment
+from pytest_rollback.judge.report import iso
 from pytest_rollback.judge.status import status_of
 from pytest_rollback.model import Report
 from pytest_rollback.policy.load import choose_policy, load_policy, places_of_policy
@@ -102,7 +103,7 @@ class Staged:
 
     def _tell(self, event: str, earlier: Judgment) -> int:
         moment = earlier.at[:16].replace("T", " ")
-        finished = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        finished = iso(datetime.now(timezone.utc))
         report = Report(
             verdict=earlier.verdict,
             reason=earlier.reason,

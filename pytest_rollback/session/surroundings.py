@@ -10,7 +10,6 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime, timezone
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -27,11 +26,6 @@ HARMLESS = re.compile(
     r"--(tb|color|durations|gate-report|gate-policy)=.*",
     re.DOTALL,
 )
-
-
-def now() -> str:
-    """Give this moment as events have it."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def environment_of(top: Path | None) -> Environment:
