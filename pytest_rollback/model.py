@@ -8,7 +8,7 @@ report, and `pytest-rollback schema report` is made from it.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -76,6 +76,7 @@ class Status(str, Enum):
     NOT_COMPARABLE = "not comparable"
     TOO_FEW = "too few samples"
     INVALID = "invalid"
+    LEFT_TO_CI = "left to CI"
 
 
 class Verdict(str, Enum):
@@ -139,7 +140,12 @@ class TestResult(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Measurement(Struct, frozen=True, kw_only=True):
-    """A named number. `metric` is the kind (compliance, performance, ...) whose rules hold for it."""
+    """A named number. `metric` is the kind (compliance, performance, ...) whose rules hold for it.
+
+    Where `low` and `high` are given, the true value lies between them as far as anybody can tell, and a row fires or
+    does not only where both ends agree. `doubt` says why the number can't be judged at all, with `detail` in words.
+    `basis` is what must be kept beside the number so that a later one can be held against it.
+    """
 
     name: str
     value: float
@@ -147,6 +153,14 @@ class Measurement(Struct, frozen=True, kw_only=True):
     unit: str = ""
     baseline: float | None = None
     labels: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    samples: int | None = None
+    environment: Annotated[str | None, Meta(description="the machine that it holds for; null where for all")] = None
+    doubt: Status | None = None
+    detail: str = ""
+    basis: dict[str, Any] = {}
+    test: Annotated[str, Meta(description="the test that measured it")] = ""
 
 
 class Signal(Struct, frozen=True, kw_only=True):
@@ -186,6 +200,12 @@ class Judged(Struct, frozen=True, kw_only=True):
     change: float | None
     status: Status
     assumed: Annotated[bool, Meta(description="the baseline was never accepted, the policy's stands in")] = False
+    metric: Annotated[str, Meta(description="its kind, such as compliance or performance")] = ""
+    low: Annotated[float | None, Meta(description="the lower end of what the true value may be")] = None
+    high: Annotated[float | None, Meta(description="the upper end")] = None
+    samples: int | None = None
+    environment: Annotated[str | None, Meta(description="the kind of machine that it holds for; null: for all")] = None
+    detail: Annotated[str, Meta(description="what else there is to say, such as why it can't be compared")] = ""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -282,6 +302,7 @@ class LossKind(str, Enum):
     POLICY = "policy"
     PROTECTED = "protected"
     MACHINE = "machine"
+    BASELINE = "baseline"
 
 
 class Loss(Struct, frozen=True, kw_only=True):
@@ -338,7 +359,15 @@ class Health(Struct, frozen=True, kw_only=True):
 
     score: int
     of: int
-    band: str
+    band: Annotated[str, Meta(description="healthy, degraded, impaired or critical")]
+    open: Annotated[tuple[str, ...], Meta(description="those that do not hold, or that nothing showed to hold")] = ()
+
+
+class Output(Struct, frozen=True, kw_only=True):
+    """What a check's own program said, cut to a readable length."""
+
+    test: str
+    text: str
 
 
 class NotPassed(Struct, frozen=True, kw_only=True):
@@ -400,5 +429,6 @@ class Report(Struct, frozen=True, kw_only=True):
     part: Part | None = None
     stands_on: Annotated[str | None, Meta(description="the event whose verdict was used again; nothing was run")] = None
     health: Health | None = None
+    outputs: Annotated[tuple[Output, ...], Meta(description="what programs that the checks ran had to say")] = ()
     notes: tuple[str, ...] = ()
     next: Annotated[str | None, Meta(description="the one command to run next")] = None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct, structs
 
 from pytest_rollback.model import Action, Level, Severity
 from pytest_rollback.policy.criteria import Criterion, Quantity
@@ -79,6 +79,33 @@ class Metric(Struct, frozen=True, kw_only=True):
     assumed: float | None = None
     tolerance: float = 0.0
     required: bool = False
+    at: str = "commit"
+    per_environment: bool = False
+    ratchet: bool = False
+    given: Annotated[frozenset[str], Meta(description="the keys that somebody wrote")] = frozenset()
+
+
+# What a metric of its own name has from its kind, where nobody said otherwise.
+INHERITED = ("unit", "better", "floor", "ceiling", "assumed", "tolerance", "at", "per_environment", "ratchet")
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """A check that needs no test code."""
+
+    name: str
+    kind: str
+    group: str = "checks"
+    labels: tuple[str, ...] = ()
+    at: str = "commit"
+    limit_s: float | None = None
+    packages: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    pattern: str = ""
+    metric: str = ""
+    status: tuple[int, ...] = (0,)
+    results: str = ""
+    max_age_s: float | None = None
 
 
 class Phase(Struct, frozen=True, kw_only=True):
@@ -132,6 +159,9 @@ class Policy(Struct, frozen=True, kw_only=True):
     machines: tuple[str, ...] = ()
     machine_approval: bool = False
     drift: tuple[Drift, ...] = ()
+    checks: tuple[Check, ...] = ()
+    health: tuple[str, ...] = ()
+    names_metrics: Annotated[bool, Meta(description="the project lists its metrics, so any other is an error")] = False
 
     def group(self, name: str) -> Group | None:
         """Find a group by its marker's name."""
@@ -149,8 +179,12 @@ class Policy(Struct, frozen=True, kw_only=True):
         return any(signal in row.signals and (row.enabled or row.action is Action.NOTE) for row in self.triggers)
 
     def metric(self, name: str, kind: str) -> Metric | None:
-        """Find the rules of a measurement: those of its own name, else those of its kind."""
-        return self.metrics.get(name) or self.metrics.get(kind)
+        """Find the rules of a measurement: those of its own name, which fall back on those of its kind."""
+        own, of_kind = self.metrics.get(name), self.metrics.get(kind)
+        if own is None or of_kind is None or own is of_kind:
+            return own or of_kind
+        inherited = {key: getattr(of_kind, key) for key in INHERITED if key not in own.given}
+        return structs.replace(own, **inherited)
 
     def tier_for(self, level: Level | None) -> Tier | None:
         """Find the lowest tier that may decide a rollback of this level."""

@@ -1,0 +1,156 @@
+"""How a test's numbers come into the session: each is judged at once, kept for the verdict, and told to the test."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from pytest_rollback.judge.decide import OF_ACTION, Standing
+from pytest_rollback.model import Action, Finding, Judged, Measurement, Status
+from pytest_rollback.policy.criteria import convert
+from pytest_rollback.policy.rules import Metric
+from pytest_rollback.session.yardstick import NO_JUDGEMENT, Yardstick, yardstick_of
+
+MEASURED = pytest.StashKey[
+    dict[str, dict[str, Measurement]]
+]()  # by test, then by name; whoever reports them takes them
+MEASURES = pytest.StashKey["Measures"]()
+OWNERS = pytest.StashKey[dict[str, str]]()  # which test of this process measured what
+
+
+class RegressionError(AssertionError):
+    """A number is worse than the policy lets pass. A test that fails by this alone failed for its numbers."""
+
+
+class MeasurementError(Exception):
+    """A number can't be measured as asked; says what to change."""
+
+
+class MeasurementWarning(UserWarning):
+    """A number is watched, or could not be judged."""
+
+
+class Measures:
+    """The numbers of one test."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self.config = request.config
+        self.test: str = request.node.nodeid
+        self.yardstick: Yardstick = yardstick_of(request.config)
+        marked = (marker for marker in request.node.iter_markers() if self.yardstick.policy.group(marker.name))
+        self.labels = tuple(
+            dict.fromkeys(label for marker in marked for label in marker.args if isinstance(label, str))
+        )
+        self.own: set[str] = set()
+
+    @classmethod
+    def of(cls, request: pytest.FixtureRequest) -> Measures:
+        """Give the numbers of the test that asks; all of its fixtures share them, until it is torn down."""
+        node: pytest.Item = request.node
+        known = node.stash.get(MEASURES, None)
+        if known is None:
+            node.stash[MEASURES] = known = cls(request)
+            request.addfinalizer(lambda: node.stash.__delitem__(MEASURES))
+        return known
+
+    def rules(self, name: Any, kind: str) -> Metric:
+        """Give the rules of a metric by the name that a test gives it."""
+        if not isinstance(name, str) or not name.strip() or not name.isprintable() or name != name.strip():
+            msg = f'a metric\'s name is a word such as "search", not {name!r}'
+            raise MeasurementError(msg)
+        return self.yardstick.rules(name, kind)
+
+    def number(self, name: str, value: Any, what: str = "value") -> float:
+        """Hold a number to being one: NaN and infinity are errors of whoever measured, and no score."""
+        try:
+            read = float(value) if not isinstance(value, (bool, str, bytes)) else math.nan
+        except (TypeError, ValueError, OverflowError):
+            read = math.nan
+        if not math.isfinite(read):
+            msg = f"{name}: the {what} is {value!r}, which is no number that could be judged"
+            raise MeasurementError(msg)
+        return read
+
+    def leave_to_ci(self, name: str, kind: str) -> None:
+        """Note that a number was not measured here on purpose, so that nobody misses it."""
+        self._keep(Measurement(name=name, value=0.0, metric=kind, doubt=Status.LEFT_TO_CI, test=self.test))
+
+    def take(self, measurement: Measurement, labels: Iterable[str] = ()) -> Judged:
+        """Keep a number for the verdict, judge it, and fail the test where the matrix blocks.
+
+        The baseline is looked up where none is given. What is only watched, or can't be judged, is a warning.
+        """
+        __tracebackhide__ = True
+        rules = self.rules(measurement.name, measurement.metric)
+        given = (labels,) if isinstance(labels, str) else tuple(labels)
+        measurement = self._with_baseline(
+            structs.replace(
+                measurement,
+                labels=tuple(dict.fromkeys((*measurement.labels, *given, *self.labels))),
+                test=self.test,
+            ),
+            rules,
+        )
+        self._keep(measurement)
+        judged, findings = self.yardstick.judge(measurement)
+        self._tell(judged, findings)
+        return judged
+
+    def _with_baseline(self, measurement: Measurement, rules: Metric) -> Measurement:
+        """Look up what was accepted for a number, unless whoever measured has done so."""
+        if measurement.baseline is not None or measurement.doubt is not None:
+            return measurement
+        measurement = structs.replace(measurement, environment=self.yardstick.environment(rules))
+        trouble = self.yardstick.trouble(measurement.name, rules)
+        if trouble:
+            return structs.replace(measurement, doubt=Status.NOT_COMPARABLE, detail=trouble)
+        known = self.yardstick.baseline(measurement.name, rules)
+        if known is None:
+            return measurement
+        unit = measurement.unit or rules.unit
+        value = convert(known.value, known.unit, unit)
+        if value is None or bool(known.unit) != bool(unit):
+            detail = f"it is in {unit or 'no unit'}, and its baseline in {known.unit or 'no unit'}; accept a new one"
+            return structs.replace(measurement, doubt=Status.NOT_COMPARABLE, detail=detail)
+        return structs.replace(measurement, baseline=value)
+
+    def _keep(self, measurement: Measurement) -> None:
+        owners = self.config.stash.setdefault(OWNERS, {})
+        name = measurement.name
+        if name in self.own:
+            msg = f"{name} is measured twice in this test; give the second a name of its own"
+            raise MeasurementError(msg)
+        if owners.setdefault(name, self.test) != self.test:
+            msg = f"{name} was measured by {owners[name]} already; a metric is measured once"
+            raise MeasurementError(msg)
+        self.own.add(name)  # a test that is run again measures anew, and what it measures last counts
+        self.config.stash.setdefault(MEASURED, {}).setdefault(self.test, {})[name] = measurement
+
+    def _tell(self, judged: Judged, findings: tuple[Finding, ...]) -> None:
+        __tracebackhide__ = True
+        blocking = [found for found in findings if OF_ACTION[found.action] is Standing.FAILS]
+        if blocking and not self.yardstick.accepting:
+            raise RegressionError("\n".join(_in_words(found) for found in blocking))
+        if self.yardstick.is_gate:
+            return  # the verdict tells of it
+        for found in findings:
+            if found.action is not Action.NOTE:
+                warn(_in_words(found))
+        if judged.status in NO_JUDGEMENT:
+            warn(f"{judged.name}: {judged.status.value}{f': {judged.detail}' if judged.detail else ''}")
+
+
+def warn(text: str) -> None:
+    """Warn of a number. Where a project turns warnings into errors, this one stays what it is: it fails no test."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", MeasurementWarning)
+        warnings.warn(MeasurementWarning(text), stacklevel=5)
+
+
+def _in_words(found: Finding) -> str:
+    return f"{found.reason} ({found.trigger}: {found.action.value})"

@@ -1,0 +1,95 @@
+"""What the numbers of a session are held against while its tests run: the policy, and the accepted baselines.
+
+In a gate whoever opened it lays it out, the demands of the trusted base included. In a plain run the first fixture
+that asks makes one of what lies in the work tree.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec import Struct
+
+from pytest_rollback.judge.match import match
+from pytest_rollback.model import Evidence, Finding, Judged, Measurement, Status, Subject
+from pytest_rollback.policy.baselines import FOLDER, Baseline, Shelf, file_of
+from pytest_rollback.policy.load import find_policy, load_policy
+from pytest_rollback.policy.problems import PolicyError, nearest
+from pytest_rollback.policy.rules import Metric, Policy
+from pytest_rollback.policy.shelf import take_shelf
+from pytest_rollback.session.machine import machine_key
+
+CI = "ci"
+
+
+class UnknownMetricError(LookupError):
+    """A number was measured that the policy, which lists its metrics, does not know."""
+
+
+class Yardstick(Struct, frozen=True, kw_only=True):
+    """What numbers are held against."""
+
+    policy: Policy
+    shelf: Shelf
+    machine: str
+    is_gate: bool = False
+    is_staged: bool = False
+    accepting: str = ""  # new, better or all, where this session may accept what it measures
+
+    def rules(self, name: str, kind: str) -> Metric:
+        """Give the rules of a metric. Where the policy lists metrics, any other name is a mistake."""
+        known = self.policy.metrics
+        rules = self.policy.metric(name, kind)
+        if rules is None or (self.policy.names_metrics and name not in known):
+            msg = f'the policy ({self.policy.source}) knows no metric "{name}"{nearest(name, known)}'
+            raise UnknownMetricError(msg)
+        return rules
+
+    def environment(self, rules: Metric) -> str | None:
+        """Name the machine that a metric's baseline must be of; none where it holds everywhere."""
+        return self.machine if rules.per_environment else None
+
+    def is_left_to_ci(self, rules: Metric) -> bool:
+        """Whether a metric is kept out of this session."""
+        return self.is_staged and rules.at == CI
+
+    def baseline(self, name: str, rules: Metric) -> Baseline | None:
+        """Find what was accepted for a metric here."""
+        return self.shelf.get(name, self.environment(rules))
+
+    def trouble(self, name: str, rules: Metric) -> str:
+        """Say why the baseline of a metric can't be used; empty where there is nothing wrong, or no baseline."""
+        environment = self.environment(rules)
+        trouble = self.shelf.trouble(name, environment)
+        return f"{FOLDER}/{file_of(name, environment)} {trouble}" if trouble else ""
+
+    def judge(self, measurement: Measurement) -> tuple[Judged, tuple[Finding, ...]]:
+        """Say where a number stands, and what the matrix asks for."""
+        findings, (judged,) = match(Evidence(measurements=(measurement,)), self.policy, Subject())
+        return judged, findings
+
+
+YARDSTICK = pytest.StashKey[Yardstick]()
+
+
+def yardstick_of(config: pytest.Config) -> Yardstick:
+    """Give the yardstick of a session. A plain run, which has none yet, judges by what lies in the work tree."""
+    known = config.stash.get(YARDSTICK, None)
+    if known is None:
+        root = config.rootpath
+        try:
+            policy = load_policy(find_policy(root, _top_of(root)))
+        except PolicyError as error:
+            raise pytest.UsageError(*(str(problem) for problem in error.problems)) from None
+        known = Yardstick(policy=policy, shelf=take_shelf(root), machine=machine_key())
+        config.stash[YARDSTICK] = known
+    return known
+
+
+def _top_of(root: Path) -> Path | None:
+    """Find the top of the work tree without asking git, which a plain run has no need of."""
+    return next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), None)
+
+
+NO_JUDGEMENT = frozenset({Status.NO_BASELINE, Status.NOT_COMPARABLE, Status.TOO_FEW, Status.INVALID})
