@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import math
 
+from msgspec import structs
+
 from pytest_rollback.model import Judged, Measurement, Status
 from pytest_rollback.policy.criteria import Criterion, Quantity, convert
 from pytest_rollback.policy.rules import Metric, Trigger
 
 RELATIVE = ("%", "points")
+UNREAD = (Status.INVALID, Status.TOO_FEW, Status.LEFT_TO_CI)  # doubts about a number that leave nothing of it to judge
+SILENT = (*UNREAD, Status.NOT_COMPARABLE)
 
 
 def judge_measurement(measurement: Measurement, rules: Metric | None, *, needs_baseline: bool) -> Judged:
     """Say where a number stands; `needs_baseline` where some trigger compares it with one."""
     unit = measurement.unit or (rules.unit if rules else "")
+    if measurement.doubt in UNREAD:
+        return _judged(measurement, unit, measurement.doubt, readable=False)
     baseline = measurement.baseline
     assumed = False
-    if baseline is None and rules is not None and rules.assumed is not None:
+    if baseline is None and measurement.doubt is None and rules is not None and rules.assumed is not None:
         baseline = convert(rules.assumed, rules.unit, unit)
         assumed = baseline is not None
     if not math.isfinite(measurement.value) or (baseline is not None and not math.isfinite(baseline)):
@@ -30,8 +36,17 @@ def judge_measurement(measurement: Measurement, rules: Metric | None, *, needs_b
             measurement, unit, Status.OVER_LIMIT, baseline=baseline, limit=crossed, change=change, assumed=assumed
         )
     if change is None:
-        return _judged(measurement, unit, Status.NO_BASELINE if needs_baseline else Status.HELD)
+        missing = needs_baseline and measurement.doubt is None
+        return _judged(measurement, unit, Status.NO_BASELINE if missing else Status.HELD)
     return _judged(measurement, unit, Status.HELD, baseline=baseline, change=change, assumed=assumed)
+
+
+def ends_of(measurement: Measurement) -> tuple[Measurement, ...]:
+    """Give a number at both ends of what it may truly be; none where it is exact, or where an end can't be read."""
+    ends = (measurement.low, measurement.high)
+    if None in ends or measurement.doubt in UNREAD or not all(end is not None and math.isfinite(end) for end in ends):
+        return ()
+    return tuple(structs.replace(measurement, value=end) for end in ends if end is not None)
 
 
 def _is_comparable(unit: str, rules: Metric) -> bool:
@@ -51,7 +66,7 @@ def crossed_limit(value: float, unit: str, rules: Metric) -> float | None:
 
 def fires(trigger: Trigger, judged: Judged, rules: Metric | None) -> bool:
     """Whether a row's conditions on a number all hold. A number that can't be read fires nothing: it is an obstacle."""
-    if judged.value is None or judged.status in (Status.INVALID, Status.NOT_COMPARABLE):
+    if judged.value is None or judged.status in SILENT:
         return False
     value, default_unit = judged.value, rules.unit if rules else ""
     above = _in_unit(trigger.above, judged.unit, default_unit)
@@ -128,4 +143,10 @@ def _judged(
         change=None if change is None else _tidy(change),
         status=status,
         assumed=assumed,
+        metric=measurement.metric,
+        low=measurement.low if readable else None,
+        high=measurement.high if readable else None,
+        samples=measurement.samples,
+        environment=measurement.environment,
+        detail=measurement.detail,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
+from pytest_rollback.judge.compare import UNREAD
 from pytest_rollback.judge.match import is_compared, is_judged, is_limited, match, unreadable_by
 from pytest_rollback.judge.tally import FAILING, HOLDING, UNPROVEN, by_group
 from pytest_rollback.model import (
@@ -80,6 +81,7 @@ OF_STATUS = {
     Status.NOT_COMPARABLE: Standing.INCONCLUSIVE,
     Status.TOO_FEW: Standing.INCONCLUSIVE,
     Status.INVALID: Standing.INCONCLUSIVE,
+    Status.LEFT_TO_CI: Standing.HOLDS,
 }
 
 REASON_OF_OUTCOME = {Outcome.LEFT_OUT: Reason.NARROWED, **dict.fromkeys(FAILING, Reason.UNJUDGED)}
@@ -182,7 +184,9 @@ def _unreadable(evidence: Evidence, policy: Policy, measurements: tuple[Judged, 
     """A number that can't be compared, or one beyond its limit that no row judges."""
     for measurement, judged in zip(evidence.measurements, measurements, strict=True):
         for status, detail in _doubts(measurement, judged, policy):
-            yield Obstacle(reason=REASON_OF_STATUS[status], detail=f"{judged.name}: {detail or status.value}")
+            more = judged.detail.partition("\n")[0]
+            said = detail or f"{status.value}{f': {more}' if more else ''}"
+            yield Obstacle(reason=REASON_OF_STATUS[status], detail=f"{judged.name}: {said}")
 
 
 def _doubts(measurement: Measurement, judged: Judged, policy: Policy) -> Iterable[tuple[Status, str]]:
@@ -190,13 +194,15 @@ def _doubts(measurement: Measurement, judged: Judged, policy: Policy) -> Iterabl
     if policy.metric(measurement.name, measurement.metric) is None:
         known = nearest(measurement.metric or measurement.name, policy.metrics)
         yield Status.NOT_COMPARABLE, f"the policy knows no such metric{known}"
-    elif status is not Status.INVALID and (rows := unreadable_by(measurement, judged, policy)):
+    elif status not in UNREAD and (rows := unreadable_by(measurement, judged, policy)):
         yield Status.NOT_COMPARABLE, f"it is in {judged.unit}, which {' and '.join(rows)} can't compare"
     elif status is not Status.OVER_LIMIT:
         if OF_STATUS[status] is Standing.INCONCLUSIVE:
             yield status, ""
     elif not is_limited(measurement, policy):
         yield status, ""
+    elif measurement.doubt is not None:
+        yield measurement.doubt, ""
     elif judged.baseline is None and is_compared(measurement, policy):
         yield Status.NO_BASELINE, ""
 
@@ -211,7 +217,9 @@ def _unheard(evidence: Evidence, policy: Policy) -> Iterable[Obstacle]:
 
 
 def _not_measured(measurements: tuple[Judged, ...], evidence: Evidence, policy: Policy) -> Iterable[Obstacle]:
-    """A metric that the policy requires and nothing measured."""
+    """A metric that the policy requires and nothing measured. Tests that are left to CI may be what measures it."""
+    if any(result.outcome is Outcome.LEFT_TO_CI for result in evidence.tests):
+        return
     seen = {judged.name for judged in measurements} | {measurement.metric for measurement in evidence.measurements}
     for name, metric in policy.metrics.items():
         if metric.required and name not in seen:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
+from msgspec import Struct
 
-from pytest_rollback.judge.compare import fires, is_readable, judge_measurement
+from pytest_rollback.judge.compare import ends_of, fires, is_readable, judge_measurement
 from pytest_rollback.judge.tally import FAILING, UNPROVEN
 from pytest_rollback.model import (
     Action,
@@ -35,10 +36,20 @@ INFRASTRUCTURE = (
     (Outcome.FLAKY, "flaky", "passed only after a rerun"),
 )
 
+SOFT = (Action.WATCH, Action.NOTE)
+
+
+class _Held(Struct, frozen=True):
+    """A number, where it stands, and what of it the rows are asked about; null where its two ends disagree."""
+
+    measurement: Measurement
+    judged: Judged
+    speaks: Judged | None
+
 
 def match(evidence: Evidence, policy: Policy, subject: Subject) -> tuple[tuple[Finding, ...], tuple[Judged, ...]]:
     """Hold the evidence against every row of the matrix; gives what fired, and the measurements as judged."""
-    measured = [(measurement, _judge(measurement, policy)) for measurement in evidence.measurements]
+    measured = [_hold(measurement, policy) for measurement in evidence.measurements]
     found = [
         finding
         for trigger in policy.triggers
@@ -47,12 +58,10 @@ def match(evidence: Evidence, policy: Policy, subject: Subject) -> tuple[tuple[F
     ]
     found.sort(key=lambda finding: (SEVERITIES.index(finding.severity), ACTIONS.index(finding.action)))
     found = [_place(finding, subject) for finding in _each_row_once(_each_number_once(found))]
-    return tuple(found), tuple(_with_status(measurement, judged, found, policy) for measurement, judged in measured)
+    return tuple(found), tuple(_with_status(held, found, policy) for held in measured)
 
 
-def _look(
-    trigger: Trigger, evidence: Evidence, policy: Policy, measured: list[tuple[Measurement, Judged]]
-) -> Iterable[Finding]:
+def _look(trigger: Trigger, evidence: Evidence, policy: Policy, measured: list[_Held]) -> Iterable[Finding]:
     if trigger.signals:
         return _on_signals(trigger, (*evidence.signals, *_of_the_infrastructure(evidence.tests)))
     if trigger.on_metrics:
@@ -105,7 +114,7 @@ def blocks_alone(result: TestResult, policy: Policy) -> bool:
     return any(
         trigger.enabled
         and trigger.on_tests
-        and trigger.action not in (Action.WATCH, Action.NOTE)
+        and trigger.action not in SOFT
         and trigger.failures is None
         and trigger.rate is None
         and watches(trigger, result, policy)
@@ -147,11 +156,35 @@ def _labelled(trigger: Trigger, labels: tuple[str, ...]) -> bool:
     return not trigger.labels or bool(set(trigger.labels) & set(labels))
 
 
-def _on_measurements(trigger: Trigger, policy: Policy, measured: list[tuple[Measurement, Judged]]) -> Iterable[Finding]:
-    for measurement, judged in measured:
-        rules = policy.metric(measurement.name, measurement.metric)
-        if _measures(trigger, measurement) and fires(trigger, judged, rules):
-            yield _finding(trigger, _say(judged), measurements=(judged.name,))
+def _on_measurements(trigger: Trigger, policy: Policy, measured: list[_Held]) -> Iterable[Finding]:
+    for held in measured:
+        if held.speaks is not None and _is_fired(trigger, held.measurement, held.speaks, policy):
+            yield _finding(trigger, _say(held.judged), measurements=(held.judged.name,))
+
+
+def _is_fired(trigger: Trigger, measurement: Measurement, judged: Judged, policy: Policy) -> bool:
+    rules = policy.metric(measurement.name, measurement.metric)
+    return _measures(trigger, measurement) and fires(trigger, judged, rules)
+
+
+def _hold(measurement: Measurement, policy: Policy) -> _Held:
+    """Judge a number, and where it is an estimate both ends of it: what blocks must block wherever the truth lies."""
+    judged = _judge(measurement, policy)
+    ends = [_judge(end, policy) for end in ends_of(measurement)]
+    blocks = [_is_blocked(measurement, each, policy) for each in ends]
+    if any(blocks) and not all(blocks):
+        return _Held(measurement, judged, None)
+    if all(blocks) and ends and not _is_blocked(measurement, judged, policy):
+        return _Held(measurement, judged, ends[0])  # rows for ranges: it blocks at both ends, for two reasons
+    if ends and not any(blocks) and _is_blocked(measurement, judged, policy):
+        return _Held(measurement, judged, None)
+    return _Held(measurement, judged, judged)
+
+
+def _is_blocked(measurement: Measurement, judged: Judged, policy: Policy) -> bool:
+    """Whether a row that blocks fires on a number."""
+    blocking = (row for row in policy.triggers if row.enabled and row.on_metrics and row.action not in SOFT)
+    return any(_is_fired(row, measurement, judged, policy) for row in blocking)
 
 
 def _on_signals(trigger: Trigger, signals: tuple[Signal, ...]) -> Iterable[Finding]:
@@ -212,16 +245,23 @@ def _place(finding: Finding, subject: Subject) -> Finding:
     return msgspec.structs.replace(finding, level=level, deadline_s=deadline)
 
 
-def _with_status(measurement: Measurement, judged: Judged, found: list[Finding], policy: Policy) -> Judged:
+def _with_status(held: _Held, found: list[Finding], policy: Policy) -> Judged:
     """Give a measurement the status of the row that it fired."""
+    measurement, judged = held.measurement, held.judged
+    if held.speaks is None:
+        return msgspec.structs.replace(judged, status=Status.TOO_FEW)
     if judged.status not in STANDS:
         return judged
     asked = [finding.action for finding in found if judged.name in finding.measurements]
     worst = min(asked, key=ACTIONS.index, default=Action.NOTE)
+    if worst not in SOFT:
+        return msgspec.structs.replace(judged, status=Status.REGRESSED)
+    if measurement.doubt is not None:
+        return msgspec.structs.replace(judged, status=measurement.doubt)
     if worst is Action.NOTE:
         unread = unreadable_by(measurement, judged, policy)
         return msgspec.structs.replace(judged, status=Status.NOT_COMPARABLE) if unread else judged
-    return msgspec.structs.replace(judged, status=Status.WATCHED if worst is Action.WATCH else Status.REGRESSED)
+    return msgspec.structs.replace(judged, status=Status.WATCHED)
 
 
 def _finding(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from pytest_rollback.judge.advise import next_command, recommend, who_is_called
 from pytest_rollback.judge.decide import decide
@@ -14,6 +14,7 @@ from pytest_rollback.model import (
     Base,
     Environment,
     Evidence,
+    Judged,
     Loss,
     NotPassed,
     Outcome,
@@ -63,7 +64,7 @@ def report_on(facts: Facts, policy: Policy, finished: datetime) -> Report:
         obstacles=judgement.obstacles,
         not_passed=_not_passed(facts),
         losses=facts.losses,
-        measurements=judgement.measurements,
+        measurements=tuple(map(_on_one_line, judgement.measurements)),
         recommendation=recommend(judgement, call, finished),
         call=call,
         notes=facts.notes,
@@ -71,6 +72,12 @@ def report_on(facts: Facts, policy: Policy, finished: datetime) -> Report:
         next=next_command(judgement, facts.losses, facts.base, staged=facts.subject.what == "staged"),
     )
     return all_readable(report)
+
+
+def _on_one_line(judged: Judged) -> Judged:
+    """Leave of what there is to say about a number its first line; the test that measured it has told the rest."""
+    first, end, _ = judged.detail.partition("\n")
+    return structs.replace(judged, detail=first) if end else judged
 
 
 def iso(moment: datetime) -> str:

@@ -31,6 +31,7 @@ RESERVED = (
     "xfail",
 )
 MARKER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+CHECK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 TIER = re.compile(r"[1-9][0-9]?")
 
 Tables = dict[str, Any]
@@ -82,6 +83,9 @@ class Checker:
                 self.say(at, "a group is a marker, so its name is letters, digits and underscores")
             if family == "groups" and name in RESERVED:
                 self.say(at, "this marker is pytest's own, or a plugin's; name the group otherwise")
+            if family == "checks" and not CHECK.fullmatch(name):
+                self.say(at, "a check's name is letters, digits, dashes, dots and underscores")
+                continue
             if family == "tiers" and not TIER.fullmatch(name):
                 self.say(at, 'a tier is a number; write "[tiers.1]"')
                 continue

@@ -18,7 +18,7 @@ from pytest_rollback.policy.rules import Policy
 
 GONE = "gone"
 NONE = "none"
-FAMILIES = ("groups", "triggers", "metrics", "phases", "tiers", "drift")
+FAMILIES = ("groups", "triggers", "metrics", "checks", "phases", "tiers", "drift")
 # A key in TOML, and the field that holds it where that has another name.
 FIELDS = {
     "each": "each_s",
@@ -34,6 +34,7 @@ FIELDS = {
     "metric": "metrics",
     "signal": "signals",
 }
+OF_CHECKS = {"limit": "limit_s", "max-age": "max_age_s", "label": "labels"}
 
 
 class Key(Struct, frozen=True):
@@ -46,7 +47,8 @@ class Key(Struct, frozen=True):
     @property
     def held_in(self) -> str:
         """Give the name of the field that holds it."""
-        return FIELDS.get(self.field, self.field.replace("-", "_"))
+        names = OF_CHECKS if self.family == "checks" else FIELDS
+        return names.get(self.field, self.field.replace("-", "_"))
 
 
 def rows_of(policy: Policy, family: str) -> dict[str, list[Struct]]:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from pytest_rollback.policy.check import PREFIX, Checker, Tables
 from pytest_rollback.policy.problems import PolicyError, Problem
-from pytest_rollback.policy.resolve import overlay, resolve
+from pytest_rollback.policy.resolve import NAMES_METRICS, overlay, resolve
 from pytest_rollback.policy.rules import Policy
 from pytest_rollback.policy.sense import hold_to_sense
 from pytest_rollback.policy.tables import TABLES
@@ -144,11 +144,23 @@ def _content(path: Path | Written) -> bytes:
 
 def _laid_over(tables: Tables, document: object, checker: Checker) -> Tables:
     over = checker.policy(document)
-    merged = overlay(tables, over)
+    merged = _with_own_metrics(overlay(tables, over), over)
     hold_to_sense(checker, tables, over, merged)
     if checker.problems:
         raise PolicyError(checker.problems)
     return merged
+
+
+def _with_own_metrics(merged: Tables, over: Tables) -> Tables:
+    """Require the metrics that a project adds to be measured, as its groups are required to hold tests.
+
+    Whoever lists metrics has said which there are, so that any other name is a mistake.
+    """
+    own = [name for name in over.get("metrics", {}) if name not in _shipped().get("metrics", {})]
+    if not own:
+        return merged
+    metrics = {**merged["metrics"], **{name: {"required": True, **merged["metrics"][name]} for name in own}}
+    return {**merged, "metrics": metrics, NAMES_METRICS: True}
 
 
 def _is_ours(shared: Path | Written) -> bool:

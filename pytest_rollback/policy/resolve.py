@@ -9,9 +9,12 @@ import msgspec
 
 from pytest_rollback.model import Action, Level, Severity
 from pytest_rollback.policy.check import Tables
-from pytest_rollback.policy.rules import LAST, Drift, Group, Metric, Phase, Policy, Tier, Trigger, names_in
+from pytest_rollback.policy.rules import LAST, Check, Drift, Group, Metric, Phase, Policy, Tier, Trigger, names_in
 from pytest_rollback.policy.tables import TABLES
 
+CHECKS = "checks"  # the group of a check that names no other
+NAMES_METRICS = "names-metrics"  # no key that anybody writes: whether the project's own tables name a metric
+CHECKED_WITHOUT = ("junit",)  # kinds that look at what somebody else has run, which a scratch tree does not hold
 BLOCKING = (Action.LOCK_DOWN, Action.ROLL_BACK, Action.RESTORE)
 
 
@@ -47,6 +50,9 @@ def resolve(tables: Tables, source: str) -> Policy:
         groups=tuple(groups),
         triggers=tuple(triggers),
         metrics={name: _metric(name, table) for name, table in tables["metrics"].items()},
+        checks=tuple(_check(name, table) for name, table in tables["checks"].items()),
+        health=tuple(tables.get("health", ())),
+        names_metrics=tables.get(NAMES_METRICS, False),
         phases=phases,
         tiers=tuple(sorted(tiers, key=lambda tier: tier.number)),
         source=source,
@@ -134,6 +140,31 @@ def _metric(name: str, table: Tables) -> Metric:
         assumed=table.get("assumed"),
         tolerance=table.get("tolerance", 0.0),
         required=table.get("required", False),
+        at=table.get("at", "commit"),
+        per_environment=table.get("per-environment", False),
+        ratchet=table.get("ratchet", False),
+        given=tuple(sorted(key.replace("-", "_") for key in table)),
+    )
+
+
+def _check(name: str, table: Tables) -> Check:
+    status = table.get("status", 0)
+    stands_alone = table["kind"] not in CHECKED_WITHOUT or "command" in table
+    return Check(
+        name=name,
+        kind=table["kind"],
+        group=table.get("group", CHECKS),
+        labels=names_in(table.get("label")),
+        at=table.get("at", "commit" if stands_alone else "ci"),
+        limit_s=_seconds(table.get("limit")),
+        packages=tuple(table.get("packages", ())),
+        exclude=tuple(table.get("exclude", ())),
+        command=tuple(table.get("command", ())),
+        pattern=table.get("pattern", ""),
+        metric=table.get("metric", ""),
+        status=(status,) if isinstance(status, int) else tuple(status),
+        results=table.get("results", ""),
+        max_age_s=_seconds(table.get("max-age")),
     )
 
 

@@ -82,11 +82,12 @@ class Metric(Struct, frozen=True, kw_only=True):
     at: str = "commit"
     per_environment: bool = False
     ratchet: bool = False
-    given: Annotated[frozenset[str], Meta(description="the keys that somebody wrote")] = frozenset()
+    given: Annotated[tuple[str, ...], Meta(description="the keys that somebody wrote")] = ()
 
 
 # What a metric of its own name has from its kind, where nobody said otherwise.
-INHERITED = ("unit", "better", "floor", "ceiling", "assumed", "tolerance", "at", "per_environment", "ratchet")
+INHERITED = ("unit", "better", "at", "per_environment", "ratchet")
+BOUNDS = ("floor", "ceiling", "assumed", "tolerance")
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -183,8 +184,9 @@ class Policy(Struct, frozen=True, kw_only=True):
         own, of_kind = self.metrics.get(name), self.metrics.get(kind)
         if own is None or of_kind is None or own is of_kind:
             return own or of_kind
-        inherited = {key: getattr(of_kind, key) for key in INHERITED if key not in own.given}
-        return structs.replace(own, **inherited)
+        alike = "unit" not in own.given or own.unit == of_kind.unit  # a bound in another unit is no bound of this
+        keys = (*INHERITED, *(BOUNDS if alike else ()))
+        return structs.replace(own, **{key: getattr(of_kind, key) for key in keys if key not in own.given})
 
     def tier_for(self, level: Level | None) -> Tier | None:
         """Find the lowest tier that may decide a rollback of this level."""

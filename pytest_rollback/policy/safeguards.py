@@ -21,6 +21,8 @@ def fewer_safeguards(before: Policy, after: Policy) -> Found:
     for key in ("machine_approval", "sign"):
         if getattr(before, key) and not getattr(after, key):
             yield key.replace("_", "-"), "false is looser than true"
+    if lost := [name for name in before.health if name not in after.health]:
+        yield "health", f"no longer counts {', '.join(lost)}"
     yield from _drift(before, after)
     yield from _authority(before, after)
 

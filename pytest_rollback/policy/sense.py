@@ -10,6 +10,7 @@ from pytest_rollback.policy.check import Checker, Tables, quoted
 from pytest_rollback.policy.criteria import Criterion, Quantity, convert
 from pytest_rollback.policy.problems import nearest
 from pytest_rollback.policy.rules import ANY_GROUP, names_in
+from pytest_rollback.policy.sense_of_checks import sense_of_check
 
 ON_TESTS = ("group", "label", "failures", "rate", "exception")
 ON_METRICS = ("metric", "drop", "rise", "above", "below", "limit")
@@ -40,11 +41,11 @@ def hold_to_sense(checker: Checker, under: Tables, over: Tables, merged: Tables)
         _sense_of_phase(checker, f"phases.{quoted(name)}", written, merged)
     for name in over.get("tiers", {}):
         _sense_of_tier(checker, f"tiers.{name}", merged["tiers"][name])
+    for name in over.get("checks", {}):
+        sense_of_check(checker, f"checks.{quoted(name)}", merged["checks"][name], merged, labels)
+    _sense_of_health(checker, over, merged)
     _known(checker, "phase", over.get("phase"), merged["phases"])
-    for name in over.get("drift", {}):
-        _sense_of_drift(checker, f"drift.{quoted(name)}", merged["drift"][name])
-    for key in ("protected", "carry"):
-        _sense_of_paths(checker, key, over.get(key, ()))
+    _sense_of_files(checker, over, merged)
     _sense_of_people(checker, over, merged)
 
 
@@ -164,6 +165,13 @@ def _sense_of_phase(checker: Checker, at: str, written: Tables, merged: Tables) 
             checker.say(f"{at}.stop", f'"{name}" is switched off')
 
 
+def _sense_of_files(checker: Checker, over: Tables, merged: Tables) -> None:
+    for name in over.get("drift", {}):
+        _sense_of_drift(checker, f"drift.{quoted(name)}", merged["drift"][name])
+    for key in ("protected", "carry"):
+        _sense_of_paths(checker, key, over.get(key, ()))
+
+
 def _sense_of_drift(checker: Checker, at: str, drift: Tables) -> None:
     """Say what is missing for a comparison, and what can't be one end of it."""
     for key, what in (("source", "the file or folder that counts"), ("copies", "patterns of its copies")):
@@ -198,6 +206,15 @@ def _sense_of_people(checker: Checker, over: Tables, merged: Tables) -> None:
             )
     if merged.get("machine-approval") and not merged.get("machines"):
         checker.say("machine-approval", 'needs "machines", the authors who are meant by it')
+
+
+def _sense_of_health(checker: Checker, over: Tables, merged: Tables) -> None:
+    """Say which lines of the health score name nothing; of labels any may exist, where none are listed."""
+    if merged.get("labels"):
+        lines = [*merged["groups"], *merged["checks"], *merged["metrics"], *merged["labels"], *_labels_of_rows(merged)]
+        _known(checker, "health", over.get("health"), lines)
+    if not all(name.strip() for name in over.get("health", ())):
+        checker.say("health", "names nothing; leave it out")
 
 
 def _known(checker: Checker, key: str, names: object, known: Iterable[str]) -> None:

@@ -14,11 +14,12 @@ from msgspec import structs
 
 from pytest_rollback.model import Level
 from pytest_rollback.policy.criteria import Quantity, convert
+from pytest_rollback.policy.fewer_checks import stricter_check
 from pytest_rollback.policy.keys import let_stand
 from pytest_rollback.policy.patterns import covers_name, covers_path, matches
 from pytest_rollback.policy.resolve import in_phase, named
 from pytest_rollback.policy.rows import merge_rows, shorter
-from pytest_rollback.policy.rules import Drift, Group, Metric, Phase, Policy, Tier
+from pytest_rollback.policy.rules import Check, Drift, Group, Metric, Phase, Policy, Tier
 from pytest_rollback.policy.tighten import loosened
 
 Row = TypeVar("Row")
@@ -43,6 +44,9 @@ def strictest(base: Policy, change: Policy, *, but: Collection[str] = ()) -> Pol
         groups=groups,
         triggers=tuple(in_phase(row, phase) for row in rows) if phase else rows,
         metrics=_by_name(base.metrics, change.metrics, _metric),
+        checks=_checks(base, change),
+        health=_together(change.health, base.health),
+        names_metrics=base.names_metrics or change.names_metrics,
         phases=phases,
         tiers=_tiers(base, change),
         protected=_together(change.protected, base.protected, covers_path),
@@ -79,6 +83,11 @@ def _group(base: Group, change: Group) -> Group:
     )
 
 
+def _checks(base: Policy, change: Policy) -> tuple[Check, ...]:
+    one, other = ({check.name: check for check in policy.checks} for policy in (base, change))
+    return tuple(_by_name(one, other, stricter_check).values())
+
+
 def _metric(base: Metric, change: Metric) -> Metric:
     required = base.required or change.required
     if (base.unit, base.better) != (change.unit, change.better):
@@ -90,6 +99,10 @@ def _metric(base: Metric, change: Metric) -> Metric:
         assumed=_assumed(base, change),
         tolerance=min(base.tolerance, change.tolerance),
         required=required,
+        at=base.at if base.at == "commit" else change.at,
+        per_environment=base.per_environment,
+        ratchet=base.ratchet or change.ratchet,
+        given=tuple(sorted({*base.given, *change.given})),
     )
 
 

@@ -23,6 +23,7 @@ Names = str | list[str]
 Mode = Literal["enforce", "shadow"]
 At = Literal["commit", "ci"]
 Better = Literal["higher", "lower"]
+Kind = Literal["imports", "syntax", "command", "protected", "junit"]
 Depth = Literal["change", "file", "commit", "group", "phase", "system", "none"]
 
 
@@ -70,7 +71,40 @@ class MetricTable(Struct, kw_only=True, rename="kebab"):
     ceiling: Annotated[QuantityText | None, Meta(description="a limit: no more than this")] = None
     assumed: Annotated[float | None, Meta(description="stands in where no baseline was ever accepted")] = None
     tolerance: Annotated[Positive | None, Meta(description="a change this small from a zero baseline is none")] = None
-    required: Annotated[bool | None, Meta(description="not measured is no pass")] = None
+    required: Annotated[
+        bool | None, Meta(description="not measured is no pass; so is a metric that a project adds")
+    ] = None
+    at: Annotated[At | None, Meta(description="ci: not measured in staged gates, counted as left to CI")] = None
+    per_environment: Annotated[bool | None, Meta(description="each kind of machine has a baseline of its own")] = None
+    ratchet: Annotated[bool | None, Meta(description="in CI, a better number that nobody accepted is a finding")] = None
+
+
+class CheckTable(Struct, kw_only=True, rename="kebab"):
+    """`[checks.NAME]`: a check that needs no test code."""
+
+    kind: Annotated[Kind | None, Meta(description="what is checked")] = None
+    group: Annotated[str | None, Meta(description="the group whose rows judge it; checks, if not given")] = None
+    label: Annotated[Names | None, Meta(description="its labels inside the group")] = None
+    at: Annotated[At | None, Meta(description="ci: kept out of staged gates, counted as left to CI")] = None
+    limit: Annotated[DurationText | None, Meta(description="how long all of it may take")] = None
+    packages: Annotated[
+        list[str] | None, Meta(description="imports: packages and modules, all of which must import")
+    ] = None
+    exclude: Annotated[
+        list[str] | None, Meta(description="imports: patterns of modules; syntax: patterns of files")
+    ] = None
+    command: Annotated[
+        list[str] | None, Meta(description="command, junit: what to run, a word each, never a shell line")
+    ] = None
+    pattern: Annotated[str | None, Meta(description="command: a regular expression for the score in its output")] = None
+    metric: Annotated[str | None, Meta(description="command: the metric that the score is judged by")] = None
+    status: Annotated[
+        int | list[int] | None, Meta(description="command: the exit statuses that hold; 0, if not given")
+    ] = None
+    results: Annotated[str | None, Meta(description="junit: the file, or a pattern of files, with the results")] = None
+    max_age: Annotated[DurationText | None, Meta(description="junit: older results are stale; 1 h, if not given")] = (
+        None
+    )
 
 
 class PhaseTable(Struct, kw_only=True, rename="kebab"):
@@ -113,9 +147,13 @@ class PolicyTable(Struct, kw_only=True, rename="kebab"):
     approvers: Annotated[list[str] | None, Meta(description="mails of those who may approve; never their own")] = None
     machines: Annotated[list[str] | None, Meta(description="names and mails of authors that are no people")] = None
     machine_approval: Annotated[bool | None, Meta(description="a machine's commit needs a person's approval")] = None
+    health: Annotated[
+        list[str] | None, Meta(description="the groups, labels, checks and metrics of the health score")
+    ] = None
     groups: dict[str, GroupTable] | None = None
     triggers: dict[str, TriggerTable] | None = None
     metrics: dict[str, MetricTable] | None = None
+    checks: dict[str, CheckTable] | None = None
     phases: dict[str, PhaseTable] | None = None
     tiers: dict[str, TierTable] | None = None
     drift: dict[str, DriftTable] | None = None
@@ -125,6 +163,7 @@ TABLES: dict[str, type[Struct]] = {
     "groups": GroupTable,
     "triggers": TriggerTable,
     "metrics": MetricTable,
+    "checks": CheckTable,
     "phases": PhaseTable,
     "tiers": TierTable,
     "drift": DriftTable,

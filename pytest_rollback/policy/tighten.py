@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 
 from pytest_rollback.model import Action, Severity
 from pytest_rollback.policy.criteria import Criterion, Quantity, convert, duration
+from pytest_rollback.policy.fewer_checks import fewer_checks
 from pytest_rollback.policy.rules import ANY_GROUP, Group, Metric, Phase, Policy, Trigger
 from pytest_rollback.policy.safeguards import fewer_safeguards
 
@@ -32,6 +33,7 @@ def loosened(before: Policy, after: Policy) -> Iterator[tuple[str, str]]:
     for name, metric in before.metrics.items():
         rules = after.metrics.get(name)
         yield from _under(f"metrics.{name}", _metric(metric, rules) if rules else _gone())
+    yield from fewer_checks(before, after)
     for name, phase in before.phases.items():
         later = after.phases.get(name)
         yield from _under(f"phases.{name}", _phase(phase, later) if later else _gone())
@@ -193,6 +195,21 @@ def _watches_all(old: Trigger, new: Trigger, before: Policy, after: Policy) -> b
 
 
 def _metric(old: Metric, new: Metric) -> Iterator[tuple[str, str]]:
+    yield from _reading(old, new)
+    if new.assumed is not None and new.assumed != old.assumed:
+        if old.assumed is None:
+            yield "assumed", f"{new.assumed} lets pass what had no baseline"
+        elif (new.assumed < old.assumed) == (new.better == "higher"):
+            yield "assumed", f"{new.assumed} is looser than {old.assumed}"
+    for key in ("required", "ratchet"):
+        if getattr(old, key) and not getattr(new, key):
+            yield key, "false is looser than true"
+    if old.at == "commit" and new.at != "commit" and "at" in (*old.given, *new.given):
+        yield "at", '"ci" is looser than "commit"'
+
+
+def _reading(old: Metric, new: Metric) -> Iterator[tuple[str, str]]:
+    """Compare how numbers are read, and the bounds that they must keep."""
     if old.unit != new.unit:
         yield "unit", f'"{new.unit}" is not "{old.unit}", so the numbers say less'
     if old.better != new.better:
@@ -201,13 +218,8 @@ def _metric(old: Metric, new: Metric) -> Iterator[tuple[str, str]]:
     yield from _bound("ceiling", old.ceiling, new.ceiling, new.unit, higher_is_looser=True)
     if new.tolerance > old.tolerance:
         yield "tolerance", f"{new.tolerance:g} is looser than {old.tolerance:g}"
-    if new.assumed is not None and new.assumed != old.assumed:
-        if old.assumed is None:
-            yield "assumed", f"{new.assumed} lets pass what had no baseline"
-        elif (new.assumed < old.assumed) == (new.better == "higher"):
-            yield "assumed", f"{new.assumed} is looser than {old.assumed}"
-    if old.required and not new.required:
-        yield "required", "false is looser than true"
+    if old.per_environment != new.per_environment:
+        yield "per-environment", "is not what it was, so other baselines would hold"
 
 
 def _phase(old: Phase, new: Phase) -> Iterator[tuple[str, str]]:

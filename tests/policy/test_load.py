@@ -111,7 +111,7 @@ def test_a_projects_group_is_required_and_stands_last(tmp_path: Path) -> None:
 def test_groups_stand_in_their_order(tmp_path: Path) -> None:
     """The most important runs first, wherever it stands in the file."""
     policy = load(tmp_path, "[groups.late]\norder = 90\n[groups.first]\norder = 1\n[groups.late_too]\norder = 90\n")
-    names = ["first", "golden_path", "isolation", "mission_critical", "late", "late_too"]
+    names = ["first", "golden_path", "isolation", "checks", "mission_critical", "late", "late_too"]
     assert [group.name for group in policy.groups] == names
 
 
@@ -127,7 +127,7 @@ def test_a_projects_metrics_phases_tiers_and_labels_are_kept(tmp_path: Path) -> 
     metric, phase, tier = policy.metrics["queue"], policy.phases["move"], policy.tiers[-1]
     assert (policy.labels, policy.live, policy.trusted, policy.mode) == (("chat",), ("main",), "origin/main", "shadow")
     assert (str(metric.floor), str(metric.ceiling), metric.assumed, metric.tolerance) == ("1", "900 ms", 2.0, 0.5)
-    assert (metric.unit, metric.better, metric.required) == ("s", "lower", False)
+    assert (metric.unit, metric.better, metric.required) == ("s", "lower", True)
     assert (phase.risk, phase.requires, phase.stop, phase.way_back_s) == ("high", ("isolation",), ("memory",), 1200.0)
     assert (tier.number, tier.name, tier.respond_s, tier.levels) == (5, "board", 7200.0, (Level.SYSTEM,))
     assert (policy.tiers[1].name, policy.tiers[1].contacts) == ("engineering manager", ("ada",))

@@ -59,6 +59,28 @@ class Row(NamedTuple):
 
 AT_ONCE = ("critical", "roll back", None)
 ROWS = {
+    "memory-leak-small": Row(
+        "medium",
+        "watch",
+        2 * HOUR,
+        None,
+        4 * HOUR,
+        (number("leak", 0.001),),
+        (number("leak", 0), number("memory", 9, 9)),
+    ),
+    "contract": Row(
+        "high",
+        "investigate",
+        10 * MIN,
+        "commit",
+        30 * MIN,
+        (number("contract", 1, 0), number("contract", 7, 0)),
+        (number("contract", 0, 0), number("contract", 1)),
+    ),
+    "trend": Row("low", "watch", 2 * HOUR, None, 4 * HOUR, (said("trend"),), (said("trends"),)),
+    "ratchet": Row(
+        "medium", "investigate", 10 * MIN, None, 4 * HOUR, (said("improvement-unrecorded"),), (said("improvement"),)
+    ),
     "golden-path": Row(*AT_ONCE, "commit", 5 * MIN, (results("golden_path"),), (results("golden_path", bad=0),)),
     "isolation": Row(
         "critical",

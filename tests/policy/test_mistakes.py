@@ -118,7 +118,7 @@ MISTAKES = [
     ("drift.user = {source = '*', copies = ['a']}", 'drift.user.source: "*" is a pattern; name the one file'),
     ("drift.user = {source = '../a', copies = ['a']}", "drift.user.source: '../a' is no place in the project"),
     ("drift.user = {source = 'a', copies = ['~/b']}", "drift.user.copies: '~/b' is no place in the project"),
-    ("x-y = 1", "x-y: unknown key; known: approvers, carry, drift, groups, labels, live, "),
+    ("x-y = 1", "x-y: unknown key; known: approvers, carry, checks, drift, groups, health, "),
 ]
 
 
@@ -248,6 +248,7 @@ ROWS = {
     "groups": "smoke",
     "triggers": "chat",
     "metrics": "memory",
+    "checks": "imports",
     "phases": "move",
     "tiers": "1",
     "drift": "user",
@@ -258,7 +259,8 @@ ROWS = {
 def test_no_key_takes_garbage(tmp_path: Path, family: str, key: str) -> None:
     """A value that can't be meant is named by its key, whatever it is."""
     at = ".".join(part for part in (family, ROWS[family], key) if part)
-    for garbage in ("nan", "{ a = 1 }", "07:32:00", "[[]]", "[3]", "''" if family == "triggers" else "[1.5]"):
+    numbers = "['x']" if key == "status" else "[3]"
+    for garbage in ("nan", "{ a = 1 }", "07:32:00", "[[]]", numbers, "''" if family == "triggers" else "[1.5]"):
         said = complaints(write(tmp_path, f"{at} = {garbage}\n"))
         assert any(line.startswith(f"{OWN}: {at}: ") for line in said), (garbage, said)
 

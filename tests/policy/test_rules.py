@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from pytest_rollback.judge.decide import decide
 from pytest_rollback.model import Action, Evidence, Level, Mark, Outcome, Severity, Subject, TestResult, Verdict
-from pytest_rollback.policy.criteria import read_criterion
+from pytest_rollback.policy.criteria import Quantity, read_criterion
 from pytest_rollback.policy.load import load_policy
-from pytest_rollback.policy.rules import Group, Policy, Trigger
+from pytest_rollback.policy.rules import Group, Metric, Policy, Trigger
 from pytest_rollback.policy.tighten import loosened
 
 SHIPPED = load_policy(None)
@@ -132,7 +132,22 @@ def test_a_measurement_has_the_rules_of_its_name_or_of_its_kind(name: str, kind:
     """A number of its own may have its own limits."""
     rules = SHIPPED.metric(name, kind)
     assert (rules.unit if rules else None) == unit
-    assert SHIPPED.metric("login-rate", "memory") == SHIPPED.metrics["login-rate"]
+    own = SHIPPED.metric("login-rate", "memory")
+    assert own is not None
+    assert (own.unit, own.better, str(own.floor)) == ("%", "higher", "99 %")
+
+
+def test_a_metric_of_its_own_name_has_from_its_kind_what_nobody_said_of_it() -> None:
+    """A limit for one search makes a time none the less a time; a bound in another unit says nothing of it."""
+    search = Metric(name="search", ceiling=Quantity(500, "ms"), given=("ceiling",))
+    policy = msgspec.structs.replace(SHIPPED, metrics={**SHIPPED.metrics, "search": search})
+    rules = policy.metric("search", "performance")
+    assert rules is not None
+    assert (rules.unit, rules.better, rules.at, rules.per_environment) == ("s", "lower", "ci", True)
+    assert rules.ceiling == Quantity(500, "ms")
+    time = SHIPPED.metric("tool-execution", "compliance")
+    assert time is not None
+    assert (time.unit, time.assumed) == ("s", None)
 
 
 def test_the_row_for_all_others_watches_what_no_row_names() -> None:

@@ -64,6 +64,7 @@ def test_mission_critical_has_five_minutes_and_no_shipped_group_must_exist() -> 
     assert {group.name: group.whole_s for group in SHIPPED.groups} == {
         "golden_path": None,
         "isolation": None,
+        "checks": None,
         "mission_critical": 300,
     }
     assert not any(group.required for group in SHIPPED.groups)

@@ -306,7 +306,7 @@ APPROVED = [
             "triggers": {"sly": {"group": "smoke", "severity": "low", "action": "note"}},
         },
         "groups.smoke",
-        lambda merged: merged.groups_of(rows(merged, "gate-test")[0]) == {"*"},
+        lambda merged: merged.groups_of(rows(merged, "gate-test")[0]) == {"*", "checks"},
     ),
     (
         {"triggers": {"gate-test": {"enabled": False}}, "groups": {"smoke": {}}},
