@@ -141,7 +141,28 @@ class Restoration(Event, frozen=True, kw_only=True, tag="restoration"):
     backup: str | None = None
 
 
-Known = Judgment | Interrupted | Approval | Invalidation | Checkpoint | Restoration
+class BaselineChanged(Struct, frozen=True, kw_only=True):
+    """One baseline that was changed; `was` and `now` are null where there was none, or is none any more."""
+
+    name: str
+    environment: str | None = None
+    act: Annotated[str, Meta(description="accepted, pinned, unpinned or withdrawn")]
+    was: float | None = None
+    now: float | None = None
+    unit: str = ""
+
+
+class BaselineChange(Event, frozen=True, kw_only=True, tag="baselines"):
+    """Baselines were changed in a work tree; they hold for others once that is committed."""
+
+    changes: tuple[BaselineChanged, ...]
+    reason: str = ""
+    root: Annotated[str, Meta(description="the project's folder, seen from the top of the work tree")] = "."
+    verdict: Annotated[str | None, Meta(description="the verdict of the session that measured")] = None
+    checkpoint: Annotated[str | None, Meta(description="the checkpoint whose values were pinned")] = None
+
+
+Known = Judgment | Interrupted | Approval | Invalidation | Checkpoint | Restoration | BaselineChange
 
 
 class ListedTest(Struct, frozen=True, array_like=True):
@@ -195,42 +216,55 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def entry_of(event: Known) -> Entry:
     """Say what an event can be found by."""
-    common: dict[str, Any] = {"kind": type(event).__struct_config__.tag, "at": event.at, "by": event.by}
+    tag = type(event).__struct_config__.tag
+    return Entry(kind=str(tag), at=event.at, by=event.by, **_findable_by(event))
+
+
+def _findable_by(event: Known) -> dict[str, Any]:
+    found: dict[str, Any]
     match event:
         case Judgment():
-            subject, digests = event.subject, event.digests
-            return Entry(
-                **common,
-                verdict=event.verdict.value,
-                reason=event.reason.value,
-                steady=event.steady,
-                keyed=subject.keyed,
-                whole=event.part is None,
-                complete=event.complete,
-                tree=subject.tree,
-                commit=subject.commit,
-                branch=subject.branch,
-                live=subject.live,
-                root=event.root,
-                policy=digests.policy,
-                selection=digests.selection,
-                environment=digests.environment,
-                uncommitted=subject.uncommitted,
-                unchecked=event.base is not None and event.base.how.startswith(UNCHECKED_SAID),
-                says=_told(event),
-            )
+            found = _of_verdict(event)
         case Interrupted():
             told = f"{event.decided} of {event.expected if event.expected is not None else '?'} gate tests decided"
             of = event.subject or Subject()
-            return Entry(**common, tree=of.tree, commit=of.commit, branch=of.branch, live=of.live, says=told)
+            found = {"tree": of.tree, "commit": of.commit, "branch": of.branch, "live": of.live, "says": told}
         case Approval():
-            return Entry(**common, commit=event.commit, says=_some(loss.name for loss in event.losses))
+            found = {"commit": event.commit, "says": _some(loss.name for loss in event.losses)}
         case Invalidation():
-            return Entry(**common, target=event.target, covers=event.covers, tree=event.tree, says=event.reason)
+            found = {"target": event.target, "covers": event.covers, "tree": event.tree, "says": event.reason}
         case Checkpoint():
-            return Entry(**common, target=event.verdict, tree=event.tree, commit=event.commit, says=event.name)
+            found = {"target": event.verdict, "tree": event.tree, "commit": event.commit, "says": event.name}
         case Restoration():
-            return Entry(**common, target=event.verdict, commit=event.source, says=_some(f.path for f in event.files))
+            says = _some(file.path for file in event.files)
+            found = {"target": event.verdict, "commit": event.source, "says": says}
+        case BaselineChange():
+            says = _some(f"{change.act} {change.name}" for change in event.changes)
+            found = {"target": event.verdict, "root": event.root, "says": says}
+    return found
+
+
+def _of_verdict(event: Judgment) -> dict[str, Any]:
+    subject, digests = event.subject, event.digests
+    return {
+        "verdict": event.verdict.value,
+        "reason": event.reason.value,
+        "steady": event.steady,
+        "keyed": subject.keyed,
+        "whole": event.part is None,
+        "complete": event.complete,
+        "tree": subject.tree,
+        "commit": subject.commit,
+        "branch": subject.branch,
+        "live": subject.live,
+        "root": event.root,
+        "policy": digests.policy,
+        "selection": digests.selection,
+        "environment": digests.environment,
+        "uncommitted": subject.uncommitted,
+        "unchecked": event.base is not None and event.base.how.startswith(UNCHECKED_SAID),
+        "says": _told(event),
+    }
 
 
 def _told(event: Judgment) -> str:

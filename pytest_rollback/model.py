@@ -361,13 +361,14 @@ class Health(Struct, frozen=True, kw_only=True):
     of: int
     band: Annotated[str, Meta(description="healthy, degraded, impaired or critical")]
     open: Annotated[tuple[str, ...], Meta(description="those that do not hold, or that nothing showed to hold")] = ()
+    listed: Annotated[bool, Meta(description="the policy says which there are, else all are counted")] = False
 
 
 class Output(Struct, frozen=True, kw_only=True):
-    """What a check's own program said, cut to a readable length."""
+    """What a check's own program said, line by line, cut to a readable length."""
 
     test: str
-    text: str
+    lines: tuple[str, ...]
 
 
 class NotPassed(Struct, frozen=True, kw_only=True):

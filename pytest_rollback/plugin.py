@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_rollback.session.fixtures.canaries import Canaries
+    from pytest_rollback.session.fixtures.compliance import Compliance
+    from pytest_rollback.session.fixtures.memory import Memory
+    from pytest_rollback.session.fixtures.performance import Performance
     from pytest_rollback.session.gate import Gate
 
 MARKERS = (
@@ -28,6 +32,8 @@ OPTIONS = (
     "--gate-shard",
     "--gate-report",
     "--gate-no-record",
+    "--accept-baselines",
+    "--baseline-reason",
 )
 NOTHING_JUDGED = 81
 GATE_NAME = "rollback-gate"
@@ -74,6 +80,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Judge part K of N; pytest-rollback merge folds the JSON reports of all parts into one verdict",
     )
     group.addoption(
+        "--accept-baselines",
+        choices=("new", "better", "all"),
+        dest="rollback_accept",
+        help="After the verdict, accept what was measured as baselines: where there is none, also where it is "
+        "better, or all of it",
+    )
+    group.addoption(
+        "--baseline-reason",
+        metavar="TEXT",
+        dest="rollback_reason",
+        help="Why the baselines are right; it is kept with them",
+    )
+    group.addoption(
         "--gate-report",
         metavar="PATH",
         action="append",
@@ -82,6 +101,41 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Write the verdict with all that is known to PATH, in the format of its ending: .json, .md or .xml "
         "(repeatable)",
     )
+
+
+@pytest.fixture
+def compliance(request: pytest.FixtureRequest) -> Compliance:
+    """Judge scores, rates and contracts against accepted baselines and the policy's limits."""
+    from pytest_rollback.session.fixtures.compliance import Compliance
+    from pytest_rollback.session.measures import Measures
+
+    return Compliance(Measures.of(request.node))
+
+
+@pytest.fixture
+def performance(request: pytest.FixtureRequest) -> Performance:
+    """Time something, and judge it against an accepted baseline of this kind of machine and the policy's limits."""
+    from pytest_rollback.session.fixtures.performance import Performance
+    from pytest_rollback.session.measures import Measures
+
+    return Performance(Measures.of(request.node))
+
+
+@pytest.fixture
+def memory(request: pytest.FixtureRequest) -> Memory:
+    """Find memory that grows and does not go back, and judge its peak against an accepted baseline."""
+    from pytest_rollback.session.fixtures.memory import Memory
+    from pytest_rollback.session.measures import Measures
+
+    return Memory(Measures.of(request.node))
+
+
+@pytest.fixture
+def canaries(request: pytest.FixtureRequest) -> Canaries:
+    """Mark each user's data, and prove that nobody else comes to see it."""
+    from pytest_rollback.session.fixtures.canaries import Canaries
+
+    return Canaries(request.node.nodeid, rootdir=request.config.rootpath)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -182,6 +236,8 @@ def _refuse_gate_options(config: pytest.Config) -> None:
         (option.rollback_shard, "--gate-shard"),
         (option.rollback_no_record, "--gate-no-record"),
         (option.rollback_reports, "--gate-report"),
+        (option.rollback_accept, "--accept-baselines"),
+        (option.rollback_reason, "--baseline-reason"),
     ):
         if given:
             msg = f"{name} needs --safety-gate (or --gate-all)"

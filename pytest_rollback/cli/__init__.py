@@ -37,6 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Declare every subcommand; each file adds its own options."""
     from pytest_rollback.cli import (
         approve,
+        baselines,
         checkpoint,
         demo,
         init,
@@ -58,7 +59,22 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pytest-rollback {__version__}")
     subcommands = parser.add_subparsers(title="subcommands", dest="subcommand", metavar="SUBCOMMAND", required=True)
-    commands = (demo, init, status, log, show, approve, invalidate, checkpoint, restore, sync, verify, merge, schema)
+    commands = (
+        demo,
+        init,
+        status,
+        log,
+        show,
+        approve,
+        invalidate,
+        checkpoint,
+        baselines,
+        restore,
+        sync,
+        verify,
+        merge,
+        schema,
+    )
     for command in commands:
         command.add_to(subcommands)
     return parser

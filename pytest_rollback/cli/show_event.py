@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pytest_rollback.cli.record import SHORT, local
-from pytest_rollback.events import Approval, Checkpoint, Interrupted, Invalidation, Judgment, Known, Restoration
+from pytest_rollback.events import (
+    Approval,
+    BaselineChange,
+    Checkpoint,
+    Interrupted,
+    Invalidation,
+    Judgment,
+    Known,
+    Restoration,
+)
 from pytest_rollback.model import Counts, Judged, Subject
 from pytest_rollback.repo.ledger import Stored
 
@@ -105,6 +114,24 @@ def _restoration(event: Restoration) -> Iterator[Line]:
         yield "file", f"{file.path}: {file.was[:SHORT] if file.was else 'missing'} -> {file.blob[:SHORT]}"
 
 
+def _baselines(event: BaselineChange) -> Iterator[Line]:
+    if event.reason:
+        yield "reason", event.reason
+    if event.root != TOP:
+        yield "project", event.root
+    if event.verdict:
+        yield "verdict", event.verdict
+    if event.checkpoint:
+        yield "checkpoint", event.checkpoint
+    for change in event.changes:
+        values = [
+            f"{value:.12g} {change.unit}".rstrip() if value is not None else "none"
+            for value in (change.was, change.now)
+        ]
+        on = f" on {change.environment}" if change.environment else ""
+        yield change.act, f"{change.name}{on}: {' -> '.join(dict.fromkeys(values))}"
+
+
 _SECTIONS: dict[type[Known], Callable[[Any], Iterator[Line]]] = {
     Judgment: _judgment,
     Interrupted: _interrupted,
@@ -112,6 +139,7 @@ _SECTIONS: dict[type[Known], Callable[[Any], Iterator[Line]]] = {
     Invalidation: _invalidation,
     Checkpoint: _checkpoint,
     Restoration: _restoration,
+    BaselineChange: _baselines,
 }
 
 

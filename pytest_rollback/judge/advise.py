@@ -22,6 +22,8 @@ from pytest_rollback.model import (
 from pytest_rollback.policy.rules import Policy
 
 GATE = "pytest --safety-gate"
+ACCEPT = f'{GATE} --accept-baselines new --baseline-reason "..."'
+CHECKS = "checks::"  # what no plain run of pytest knows
 MARK_ONE = "mark one test with @pytest.mark.golden_path, then run: pytest --safety-gate"
 BY_MATRIX = "by the matrix alone"
 NO_ROLLBACK = "a rollback does not help against this"
@@ -71,6 +73,8 @@ def next_command(
         return f"go to the project's root, then run: {GATE}{' --gate-staged' if staged else ''}"
     if judgement.reason is Reason.NO_TESTS:
         return MARK_ONE
+    if judgement.reason is Reason.NO_BASELINE:
+        return ACCEPT
     gate = f"{GATE} --gate-staged" if staged else GATE
     return f"{gate} -rs" if judgement.reason is Reason.NOTHING_PASSED else gate
 
@@ -83,6 +87,8 @@ def _after_a_block(judgement: Judgement, lost: list[Loss], base: Base | None, *,
         return f"pytest-rollback restore {' '.join(map(shlex.quote, files))}"
     taken_away = {loss.what for loss in lost}
     tests = [test for finding in blocking for test in finding.tests if test and test not in taken_away]
+    if tests and tests[0].startswith(CHECKS):
+        return f"{GATE} {'--gate-staged ' if staged else ''}-k {shlex.quote(tests[0].removeprefix(CHECKS))}"
     if tests:
         return f"pytest {'--gate-staged ' if staged else ''}{shlex.quote(tests[0])}"
     if lost and base is not None and base.commit is not None:

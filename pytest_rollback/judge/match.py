@@ -129,20 +129,21 @@ def _by_exception(trigger: Trigger, result: TestResult) -> bool:
 
 def is_compared(measurement: Measurement, policy: Policy) -> bool:
     """Whether any row that is switched on compares a number with its baseline."""
-    return any(trigger.drop or trigger.rise for trigger in _rows_on(measurement, policy))
+    return any(trigger.drop or trigger.rise for trigger in rows_on(measurement, policy))
 
 
 def is_limited(measurement: Measurement, policy: Policy) -> bool:
     """Whether any row that is switched on has a say where a number is beyond its limit."""
-    return any(trigger.limit for trigger in _rows_on(measurement, policy))
+    return any(trigger.limit for trigger in rows_on(measurement, policy))
 
 
 def unreadable_by(measurement: Measurement, judged: Judged, policy: Policy) -> list[str]:
     """Name the rows that a number's unit keeps from seeing it; a metric without a unit lets any unit through."""
-    return [row.name for row in _rows_on(measurement, policy) if not is_readable(row, judged.unit)]
+    return [row.name for row in rows_on(measurement, policy) if not is_readable(row, judged.unit)]
 
 
-def _rows_on(measurement: Measurement, policy: Policy) -> list[Trigger]:
+def rows_on(measurement: Measurement, policy: Policy) -> list[Trigger]:
+    """List the rows that are switched on and watch a number."""
     return [trigger for trigger in policy.triggers if trigger.enabled and _measures(trigger, measurement)]
 
 

@@ -38,7 +38,7 @@ def judgment_of(report: Report, digests: Digests, *, at: str, by: str | None, ro
         findings=tuple(structs.replace(found, reason=without_places(found.reason)) for found in report.findings),
         obstacles=tuple(map(_without_places, report.obstacles)),
         losses=report.losses,
-        measurements=report.measurements,
+        measurements=tuple(structs.replace(judged, detail="") for judged in report.measurements),
     )
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from pytest_rollback.judge.advise import next_command, recommend, who_is_called
 from pytest_rollback.judge.decide import decide
+from pytest_rollback.judge.health import health
 from pytest_rollback.judge.tally import tally
 from pytest_rollback.judge.text import all_readable
 from pytest_rollback.model import (
@@ -18,6 +19,7 @@ from pytest_rollback.model import (
     Loss,
     NotPassed,
     Outcome,
+    Output,
     Part,
     PolicyUsed,
     Report,
@@ -39,6 +41,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     part: Part | None = None
     base: Base | None = None
     losses: tuple[Loss, ...] = ()
+    outputs: tuple[Output, ...] = ()
 
 
 def report_on(facts: Facts, policy: Policy, finished: datetime) -> Report:
@@ -67,6 +70,8 @@ def report_on(facts: Facts, policy: Policy, finished: datetime) -> Report:
         measurements=tuple(map(_on_one_line, judgement.measurements)),
         recommendation=recommend(judgement, call, finished),
         call=call,
+        health=health(facts.evidence, judgement.measurements, policy),
+        outputs=facts.outputs,
         notes=facts.notes,
         part=facts.part,
         next=next_command(judgement, facts.losses, facts.base, staged=facts.subject.what == "staged"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 from zlib import crc32
@@ -21,9 +22,18 @@ FOLDER = ".pytest-rollback/baselines"
 ENDING = ".json"
 LONGEST = 80
 HARMLESS = re.compile(r"[a-z0-9][a-z0-9._-]*")
+SUMMED = re.compile(r".*-[0-9a-f]{8}")
 ODD = re.compile(r"[^a-z0-9._-]+")
+# Names that some systems keep for devices, whatever ending they bear.
+RESERVED = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in "0123456789")}
+)
 ACCEPT = 'pytest --safety-gate --accept-baselines new --baseline-reason "..."'
 LARGEST = 4_000_000
+CONFLICT = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
+NEWER = "was written by a newer version"
+SHOWN, LONGEST_TOLD = 20, 200
+REMEDY = "bring it back with git, or remove it and accept a new one"
 
 
 class Accepted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,13 +62,21 @@ class Baseline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """What it is known by."""
         return key_of(self.name, self.environment)
 
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        return file_of(self.name, self.environment)
+
 
 class BaselineError(Exception):
     """A baseline's file can't be used; says what is wrong with it, and what to do."""
 
 
 class Shelf(Struct, frozen=True):
-    """The baselines of one tree by their keys, and what is wrong with the files that can't be used, by file."""
+    """The baselines of one tree by their keys, and what is wrong with the files that can't be used, by file.
+
+    A trouble without a file, whose name is then empty, is one of the whole folder.
+    """
 
     baselines: Mapping[str, Baseline] = {}
     troubles: Mapping[str, str] = {}
@@ -73,8 +91,8 @@ class Shelf(Struct, frozen=True):
 
 
 def key_of(name: str, environment: str | None) -> str:
-    """Write by what a baseline is known."""
-    return f"{name}@{environment}" if environment else name
+    """Write by what a baseline is known. What stands behind the last `@`, if there is one, is the environment."""
+    return f"{name}@{environment or ''}" if environment or "@" in name else name
 
 
 def file_of(name: str, environment: str | None) -> str:
@@ -83,41 +101,96 @@ def file_of(name: str, environment: str | None) -> str:
 
 
 def _slug(text: str) -> str:
-    if HARMLESS.fullmatch(text) and len(text) <= LONGEST and not text.endswith("."):
+    if _is_harmless(text):
         return text
     sum_of = crc32(text.encode("utf-8", "backslashreplace"))
-    return f"{ODD.sub('-', text.lower()).strip('-.')[:LONGEST] or 'metric'}-{sum_of:08x}"
+    plain = ODD.sub("-", text.lower()).strip("-.")[:LONGEST] or "metric"
+    if plain.partition(".")[0] in RESERVED:
+        plain = plain.replace(".", "-")
+    return f"{plain}-{sum_of:08x}"
+
+
+def _is_harmless(text: str) -> bool:
+    """Whether a name can be a file's as it is. One that looks as if it bore a sum could be another's."""
+    plain = HARMLESS.fullmatch(text) and len(text) <= LONGEST and not text.endswith(".")
+    return bool(plain) and not SUMMED.fullmatch(text) and text.partition(".")[0] not in RESERVED
 
 
 def read(file: str, content: bytes) -> Baseline:
     """Read a baseline's file."""
+    if len(content) > LARGEST:
+        msg = f"is larger than {LARGEST // 1_000_000} MB, which no baseline is; {REMEDY}"
+        raise BaselineError(msg)
+    if CONFLICT.search(content):
+        msg = "has merge conflict markers; settle the merge (git checkout --ours or --theirs), then gate again"
+        raise BaselineError(msg)
     try:
-        if len(content) > LARGEST:
-            msg = f"is larger than {LARGEST // 1_000_000} MB, which no baseline is"
-            raise BaselineError(msg)
-        document = json.loads(content.decode("utf-8"), parse_constant=_no_number)
-        if isinstance(document, dict) and isinstance(document.get("schema"), int) and document["schema"] > SCHEMA:
-            msg = f"was written by a newer version (schema {document['schema']}, this one reads {SCHEMA}); upgrade"
-            raise BaselineError(msg)
+        document = json.loads(
+            content.decode("utf-8"), parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_each_once
+        )
+        _hold_to_schema(document)
         baseline = msgspec.convert(document, Baseline)
-    except (ValueError, RecursionError) as error:  # msgspec's errors and those of json are ValueErrors
-        said = str(error).replace("`", "").split("\n", 1)[0]
-        msg = f"is no baseline: {said}; bring it back with git, or remove it and accept a new one"
+    except UnicodeDecodeError as error:
+        msg = f"is no baseline: it is no text (byte {error.start}); {REMEDY}"
         raise BaselineError(msg) from error
-    if not math.isfinite(baseline.value):
-        msg = "value: expected a number; bring it back with git, or remove it and accept a new one"
-        raise BaselineError(msg)
-    expected = file_of(baseline.name, baseline.environment)
-    if expected != file:
-        msg = f"is the baseline of {baseline.key}, which belongs into {expected}; rename it, or remove it"
-        raise BaselineError(msg)
+    except RecursionError as error:
+        msg = f"is no baseline: it is nested too deeply; {REMEDY}"
+        raise BaselineError(msg) from error
+    except ValueError as error:  # msgspec's errors and those of json are ValueErrors
+        msg = f"is no baseline: {_in_words(error)}; {REMEDY}"
+        raise BaselineError(msg) from error
+    _hold_to_place(file, baseline)
     return baseline
+
+
+def _hold_to_schema(document: Any) -> None:
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        msg = f"{NEWER} (schema {schema}, this one reads {SCHEMA}); upgrade pytest-rollback"
+        raise BaselineError(msg)
+    if isinstance(schema, int) and schema < 1:
+        msg = f"schema: there was never a version {schema:d}"
+        raise ValueError(msg)
+
+
+def _hold_to_place(file: str, baseline: Baseline) -> None:
+    """Refuse what was renamed or copied by hand: it would be found under one name, and say another."""
+    for key in ("name", "environment"):
+        text = getattr(baseline, key)
+        if text is not None and not is_name(text):
+            msg = f"is no baseline: {key}: {text!r} is no name; {REMEDY}"
+            raise BaselineError(msg)
+    if baseline.environment is not None and "@" in baseline.environment:
+        msg = f"is no baseline: environment: {baseline.environment!r} has an @ in it; {REMEDY}"
+        raise BaselineError(msg)
+    if baseline.file != file:
+        msg = f"is the baseline of {baseline.key}, which belongs into {baseline.file}; rename it, or remove it"
+        raise BaselineError(msg)
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be a metric's name: there is something in it, and nothing that nobody sees."""
+    return bool(text) and text.isprintable() and text == text.strip()
 
 
 def write(baseline: Baseline) -> bytes:
     """Write a baseline's file: the same bytes for the same baseline, a key on each line."""
-    document = msgspec.to_builtins(baseline)
-    return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "strict")
+    try:
+        document = msgspec.to_builtins(baseline)
+        document["basis"] = json.loads(json.dumps(document["basis"], sort_keys=True, allow_nan=False))
+        try:
+            text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+            content = f"{text}\n".encode()
+        except UnicodeEncodeError:  # halves of surrogate pairs, which JSON can hold and UTF-8 can't
+            content = f"{json.dumps(document, indent=2, allow_nan=False)}\n".encode()
+        read(baseline.file, content)
+    except BaselineError as error:
+        msg = f"{baseline.name!r} can't be kept: its file {error}"
+        raise BaselineError(msg) from error
+    except (ValueError, TypeError, RecursionError) as error:
+        msg = f"{baseline.name!r} can't be kept: {_in_words(error)}"
+        raise BaselineError(msg) from error
+    return content
 
 
 def shelve(files: Mapping[str, bytes]) -> Shelf:
@@ -125,7 +198,7 @@ def shelve(files: Mapping[str, bytes]) -> Shelf:
     baselines: dict[str, Baseline] = {}
     troubles: dict[str, str] = {}
     for file, content in sorted(files.items()):
-        if not file.endswith(ENDING) or file.startswith("."):
+        if not is_file_name(file):
             continue
         try:
             baseline = read(file, content)
@@ -136,11 +209,38 @@ def shelve(files: Mapping[str, bytes]) -> Shelf:
     return Shelf(baselines, troubles)
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a file of the folder is a baseline's, by its name."""
+    return name.endswith(ENDING) and not name.startswith(".") and "/" not in name
+
+
 def names(shelf: Shelf) -> Iterable[str]:
     """Name the metrics that have a baseline."""
     return dict.fromkeys(baseline.name for baseline in shelf.baselines.values())
 
 
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key that stands there twice, as a merge leaves it: nobody knows which of the two was meant."""
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+        msg = f"the key {twice!r} stands there twice"
+        raise ValueError(msg)
+    return document
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _no_number(text)
+
+
 def _no_number(text: str) -> float:
-    msg = f"{text} is no number"
+    msg = f"{text if len(text) < SHOWN else f'{text[:SHOWN]}...'} is no number"
     raise ValueError(msg)
+
+
+def _in_words(error: BaseException) -> str:
+    """Give the first line of what a library says, without its quotes; a text of the file may stand in it."""
+    said = str(error).replace("`", "").split("\n", 1)[0]
+    shown = said if said.isprintable() else ascii(said)[1:-1]
+    return shown if len(shown) <= LONGEST_TOLD else f"{shown[:LONGEST_TOLD]}..."

@@ -43,8 +43,12 @@ def _sense_of_keys(checker: Checker, at: str, check: Tables, kind: str) -> None:
     for key, what in NEEDED.get(kind, {}).items():
         if not check.get(key) and not checker.said(f"{at}.{key}"):
             checker.say(f"{at}.{key}", f"missing; name {what}")
-    for key in ("packages", "exclude", "command"):
-        if not all(word.strip() for word in check.get(key, ())):
+    for key, words in (
+        ("packages", check.get("packages", ())),
+        ("exclude", check.get("exclude", ())),
+        ("command", check.get("command", ())[:1]),  # an argument may be empty, a program may not
+    ):
+        if not all(word.strip() for word in words):
             checker.say(f"{at}.{key}", "one of its words is empty; leave it out")
     if check.get("limit") == 0:
         checker.say(f"{at}.limit", 'no time at all; write "none" for no limit')
@@ -73,8 +77,6 @@ def _sense_of_score(checker: Checker, at: str, check: Tables) -> None:
                 checker.say(
                     f"{at}.pattern", f"has {groups} groups; one of them is the score, write (?:...) for the rest"
                 )
-        if not check.get("metric") and not checker.said(f"{at}.metric"):
-            checker.say(f"{at}.metric", 'missing; name the metric that the score is judged by: metric = "compliance"')
     elif "metric" in check:
         checker.say(f"{at}.pattern", r"missing; say where the score stands in the output: pattern = 'Score: ([\d.]+)'")
     for status in check["status"] if isinstance(check.get("status"), list) else [check.get("status", 0)]:

@@ -35,6 +35,13 @@ def read_files(folder: Path, tree: str, paths: Iterable[str]) -> dict[str, bytes
     return {path: found[path] for path in asked if path in found}
 
 
+def read_folder(folder: Path, tree: str, path: str) -> dict[str, bytes]:
+    """Read the files that lie in one folder of a tree, by their names; none where there is no such folder."""
+    place = posixpath.normpath(path)
+    listed = _fields(call("ls-tree", "-z", "--name-only", "--full-tree", tree, "--", f"{place}/", cwd=folder))
+    return {posixpath.basename(name): content for name, content in read_files(folder, tree, listed).items()}
+
+
 def _answers(said: bytes, paths: list[str], names: list[bytes]) -> Iterator[tuple[str, bytes]]:
     """Take git's answers apart. They come in the order of the questions, each with its length."""
     at = 0

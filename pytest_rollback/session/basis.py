@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 
 from pytest_rollback.events import SCHEMA, TESTS, TestList
+from pytest_rollback.policy.baselines import FOLDER, Shelf, shelve
 from pytest_rollback.policy.load import POLICY_FILES, choose_policy, load_policy, load_what_holds
 from pytest_rollback.policy.problems import PolicyError
 from pytest_rollback.policy.rules import Policy
 from pytest_rollback.policy.tighten import loosened
-from pytest_rollback.repo.blobs import read_files
+from pytest_rollback.repo.blobs import read_files, read_folder
 from pytest_rollback.repo.catalogue import Catalogue
 from pytest_rollback.repo.ledger import Ledger
 from pytest_rollback.repo.look import Head
@@ -87,6 +88,12 @@ class Basis:
 
     def _went_by_the_shipped_matrix(self) -> bool:
         return bool(self.tests.tests)
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """The baselines of the base; what can't be read there demands nothing."""
+        tree = self.found.tree
+        return shelve(read_folder(self.head.top, tree, f"{self.root}/{FOLDER}")) if tree else Shelf()
 
     @cached_property
     def tests(self) -> TestList:

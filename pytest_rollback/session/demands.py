@@ -13,11 +13,14 @@ from msgspec import structs
 
 from pytest_rollback.events import UNCHECKED_SAID, Approval, TestList
 from pytest_rollback.judge.approvals import approve, name_and_mail
+from pytest_rollback.judge.bars import higher_bar, lowered
 from pytest_rollback.judge.erosion import in_doubt, losses, policy_losses, protected_losses
 from pytest_rollback.model import Base, Loss, LossKind, Obstacle, Reason, Signal
+from pytest_rollback.policy.baselines import Shelf
 from pytest_rollback.policy.load import find_policy, load_policy
 from pytest_rollback.policy.problems import PolicyError
 from pytest_rollback.policy.rules import Policy
+from pytest_rollback.policy.shelf import take_shelf
 from pytest_rollback.policy.stricter import strictest
 from pytest_rollback.repo.base import Change, changes_between, machine_losses
 from pytest_rollback.repo.blobs import sources_between
@@ -29,12 +32,15 @@ from pytest_rollback.repo.plumbing import GitError
 from pytest_rollback.repo.protected import altered, drifted
 from pytest_rollback.repo.wording import now
 from pytest_rollback.session.basis import UNCOLLECTED, Basis, together, write_rows
+from pytest_rollback.session.checks.ground import CheckGround
 from pytest_rollback.session.evidence import extra_rows
 from pytest_rollback.session.ground import Ground
+from pytest_rollback.session.machine import machine_key
 from pytest_rollback.session.observe import plain
 from pytest_rollback.session.surroundings import environment_of
 from pytest_rollback.session.survey import Survey, SurveyError, arguments_of
 from pytest_rollback.session.trusted import Trusted, below, find_trusted
+from pytest_rollback.session.yardstick import Yardstick
 
 Anything = TypeVar("Anything")
 FIRST = "this is the first gate on record here"
@@ -53,6 +59,7 @@ OTHERS = {
     LossKind.SETTING: "the setting {} of pytest is weaker",
     LossKind.POLICY: "{} of the policy is looser",
     LossKind.PROTECTED: "{} is protected, and is altered or missing",
+    LossKind.BASELINE: "the baseline of {} is gone, or accepts worse",
     LossKind.MACHINE: "a machine's commit that no person approved: {}",
 }
 TOLD = 3
@@ -73,6 +80,11 @@ def load_own(config: pytest.Config, ground: Ground, extra: dict[str, Any]) -> tu
         return own, own  # it says something about rows that only the other plugins know
 
 
+def any_protected(policy: Policy) -> bool:
+    """Whether a check asks for the protected files before the verdict does."""
+    return any(check.kind == "protected" for check in policy.checks)
+
+
 class Demands:
     """The policy that judges a session, and what the trusted base demands beside it."""
 
@@ -85,6 +97,7 @@ class Demands:
         self.policy = self.own
         self.root = below(ground.top, config.rootpath)
         self.notes: list[str] = []
+        self.shelf = take_shelf(config.rootpath)
         self.basis: Basis | None = None
         self.before: Policy | None = None
         self.troubles: list[str] = []
@@ -112,7 +125,7 @@ class Demands:
         if self.ground.head is None or self.ground.kind == "survey":
             return [], []
         lost: list[Loss] = []
-        for look in (self._of_policy, self._of_files, self._of_machines):
+        for look in (self._of_policy, self._of_files, self._of_machines, self._of_baselines):
             lost += self._attempt(look) or []
         if complete:
             lost += self._attempt(lambda: self._of_tests(now)) or []
@@ -160,6 +173,38 @@ class Demands:
         policy = strictest(before, self.own, but=passed)
         self.policy = structs.replace(policy, mode=before.mode, live=before.live, trusted=before.trusted)
 
+    def yardstick(self, accepting: str = "") -> Yardstick:
+        """Lay out what this session's numbers are held against: of both shelves the higher bar."""
+        lost = self._attempt(lambda: self._approved(self._of_baselines())) or []
+        but = [loss.what for loss in lost if loss.approved]
+        base = self.basis.shelf if self.basis is not None and lost else Shelf()
+        return Yardstick(
+            policy=self.policy,
+            shelf=higher_bar(base, self.shelf, self.before or self.own, but=but),
+            machine=machine_key(),
+            is_gate=True,
+            is_staged=self.ground.is_staged,
+            accepting=accepting,
+        )
+
+    def ground_of_checks(self) -> CheckGround:
+        """Say what the checks of this session stand on."""
+        head, ground = self.ground.head, self.ground
+        if not self.policy.checks or head is None:
+            return CheckGround(is_staged=ground.is_staged)
+        altered = None
+        if self.basis is not None and self.basis.found.tree is not None and any_protected(self.policy):
+            found = self._attempt(lambda: self._approved(self._of_files()))
+            altered = None if found is None else tuple(loss.what for loss in found if loss.approved is None)
+        return CheckGround(
+            top=str(ground.top),
+            tree=ground.tree,
+            home=str(head.common / "pytest-rollback"),
+            folder=self.folder,
+            altered=altered,
+            is_staged=ground.is_staged,
+        )
+
     # --- what is lost ---
 
     def _of_policy(self) -> list[Loss]:
@@ -172,6 +217,12 @@ class Demands:
             for path in (basis.lost_policies(tree) if tree else [])
         ]
         return [*gone, *(policy_losses(self.before, self.own) if self.before is not None else [])]
+
+    def _of_baselines(self) -> list[Loss]:
+        """Say which accepted baselines are gone, or accept worse."""
+        if self.basis is None or self.before is None or self._is_base():
+            return []
+        return lowered(self.basis.shelf, self.shelf, self.before)
 
     def _of_tests(self, now: TestList) -> list[Loss]:
         """Say which tests are lost; where it hangs on what some of them do on the base, they are run there."""

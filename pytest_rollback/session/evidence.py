@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from pytest_rollback.model import Evidence, Measurement, Obstacle, Reason, Signal, TestResult
+from pytest_rollback.session.yardstick import Yardstick
 
 ROWS = "pytest_rollback_triggers"
 EVIDENCE = "pytest_rollback_evidence"
@@ -36,13 +37,15 @@ def collect_evidence(
     config: pytest.Config,
     *,
     tests: Iterable[TestResult],
+    measured: Iterable[Measurement],
     signals: list[Signal],
     obstacles: list[Obstacle],
     collected: int,
+    yardstick: Yardstick,
 ) -> Evidence:
     """Add what other plugins know to what the session saw."""
     given, wrong = _ask(config)
-    measurements = [fact for fact in given if isinstance(fact, Measurement)]
+    measurements = [*measured, *(_held(fact, yardstick) for fact in given if isinstance(fact, Measurement))]
     twice = [name for name, times in Counter(fact.name for fact in measurements).items() if times > 1]
     wrong += [f"{name} was measured more than once; a number is measured once" for name in twice]
     return Evidence(
@@ -52,6 +55,12 @@ def collect_evidence(
         obstacles=(*obstacles, *(Obstacle(reason=Reason.INVALID, detail=text) for text in wrong)),
         collected=collected,
     )
+
+
+def _held(fact: Measurement, yardstick: Yardstick) -> Measurement:
+    """Hold a number that another plugin gave without a baseline against the one that was accepted for it."""
+    rules = yardstick.policy.metric(fact.name, fact.metric)
+    return fact if rules is None else yardstick.with_baseline(fact, rules)
 
 
 def _ask(config: pytest.Config) -> tuple[list[Measurement | Signal], list[str]]:

@@ -15,7 +15,7 @@ import pytest
 from pytest_rollback.events import TestList
 from pytest_rollback.judge.report import Facts, report_on
 from pytest_rollback.judge.status import INCONCLUSIVE
-from pytest_rollback.model import Mark, Obstacle, Outcome, Part, Reason, Report, Signal, TestResult, Verdict
+from pytest_rollback.model import Mark, Obstacle, Outcome, Output, Part, Reason, Report, Signal, TestResult, Verdict
 from pytest_rollback.repo.crashes import Session
 from pytest_rollback.repo.journal import place_of
 from pytest_rollback.session.basis import UNCOLLECTED
@@ -24,6 +24,7 @@ from pytest_rollback.session.evidence import collect_evidence
 from pytest_rollback.session.exits import EXITS
 from pytest_rollback.session.ground import Ground, Told
 from pytest_rollback.session.narrow import narrowings
+from pytest_rollback.session.numbers import Numbers
 from pytest_rollback.session.observe import message_of, plain, readable
 from pytest_rollback.session.outlets import Outlets
 from pytest_rollback.session.record import Record, test_list
@@ -33,6 +34,7 @@ from pytest_rollback.session.sight import Sight
 from pytest_rollback.session.soundness import settings_of, unkeyed, wrong_ground
 from pytest_rollback.session.status import exit_status
 from pytest_rollback.session.workers import Controller
+from pytest_rollback.session.yardstick import YARDSTICK
 
 MODULE_SKIP = "skipped at import"
 COLLECTION_ERROR = "collection-error"
@@ -178,7 +180,7 @@ class Gate:
         if pytest_status != pytest.ExitCode.USAGE_ERROR:
             told = self.sight.chronicle.acknowledge()
             report = self._recorded(report, told)
-            self.outlets.show(report, problems)
+            self.outlets.show(report, problems, self._accepted(facts, report, pytest_status))
         self.sight.chronicle.close(report)
         return status
 
@@ -198,6 +200,25 @@ class Gate:
         report = msgspec.structs.replace(report, notes=(*report.notes, *map(plain, troubles)))
         self.outlets.write(report)
         return report
+
+    def _accepted(self, facts: Facts, report: Report, pytest_status: int) -> list[str]:
+        """Accept what was measured, where that was asked for; the verdict stands as it was judged."""
+        yardstick = self.config.stash[YARDSTICK]
+        if not yardstick.accepting:
+            return []
+        from pytest_rollback.session.accept import Measured, accept
+
+        session = Measured(
+            facts=facts,
+            report=report,
+            yardstick=yardstick,
+            pytest_status=pytest_status,
+            is_scratch=self.ground.orders is not None,
+            verdict=self.record.event,
+            root=self.demands.root,
+        )
+        ledger = self.demands.ledger if self.record.is_wanted and self.ground.head is not None else None
+        return accept(self.config, session, yardstick.accepting, self.config.option.rollback_reason, ledger=ledger)
 
     def _facts(self, session: pytest.Session, pytest_status: int) -> Facts:
         """Gather all that was seen."""
@@ -226,12 +247,16 @@ class Gate:
         self.notes += [*self.demands.notes, *self.ground.caught("refused"), *unkeyed(self.ground)]
         obstacles += wrong_ground(self.ground, self.config.rootpath, self.sight.folders)
         obstacles += self.demands.obstacles()
+        numbers = Numbers(self.config, self.sight, self.demands)
+        self.notes += numbers.notes()
         evidence = collect_evidence(
             self.config,
             tests=results,
-            signals=[*self.signals, *limits.signals(), *told],
-            obstacles=obstacles,
+            measured=numbers.measured,
+            signals=[*self.signals, *limits.signals(), *told, *numbers.signals(results)],
+            obstacles=[*obstacles, *numbers.obstacles()],
             collected=len(self.sight.marks),
+            yardstick=self.config.stash[YARDSTICK],
         )
         return Facts(
             evidence=evidence,
@@ -242,6 +267,9 @@ class Gate:
             failed_outside=outside,
             base=self.demands.base,
             losses=tuple(lost),
+            outputs=tuple(
+                Output(test=test, lines=tuple(text.splitlines())) for test, text in sorted(self.sight.outputs.items())
+            ),
             notes=tuple(self.notes),
         )
 

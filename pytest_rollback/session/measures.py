@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import structs
 
+from pytest_rollback.errors import MeasurementError as MeasurementError  # noqa: PLC0414 (fixtures take them from here)
+from pytest_rollback.errors import MeasurementWarning as MeasurementWarning  # noqa: PLC0414
+from pytest_rollback.errors import RegressionError as RegressionError  # noqa: PLC0414
 from pytest_rollback.judge.decide import OF_ACTION, Standing
 from pytest_rollback.model import Action, Finding, Judged, Measurement, Status
-from pytest_rollback.policy.criteria import convert
 from pytest_rollback.policy.rules import Metric
 from pytest_rollback.session.yardstick import NO_JUDGEMENT, Yardstick, yardstick_of
 
+OURS = str(Path(__file__).parents[1])
 MEASURED = pytest.StashKey[
     dict[str, dict[str, Measurement]]
 ]()  # by test, then by name; whoever reports them takes them
@@ -23,39 +28,26 @@ MEASURES = pytest.StashKey["Measures"]()
 OWNERS = pytest.StashKey[dict[str, str]]()  # which test of this process measured what
 
 
-class RegressionError(AssertionError):
-    """A number is worse than the policy lets pass. A test that fails by this alone failed for its numbers."""
-
-
-class MeasurementError(Exception):
-    """A number can't be measured as asked; says what to change."""
-
-
-class MeasurementWarning(UserWarning):
-    """A number is watched, or could not be judged."""
-
-
 class Measures:
     """The numbers of one test."""
 
-    def __init__(self, request: pytest.FixtureRequest) -> None:
-        self.config = request.config
-        self.test: str = request.node.nodeid
-        self.yardstick: Yardstick = yardstick_of(request.config)
-        marked = (marker for marker in request.node.iter_markers() if self.yardstick.policy.group(marker.name))
+    def __init__(self, node: pytest.Item) -> None:
+        self.config = node.config
+        self.test: str = node.nodeid
+        self.yardstick: Yardstick = yardstick_of(node.config)
+        marked = (marker for marker in node.iter_markers() if self.yardstick.policy.group(marker.name))
         self.labels = tuple(
             dict.fromkeys(label for marker in marked for label in marker.args if isinstance(label, str))
         )
         self.own: set[str] = set()
 
     @classmethod
-    def of(cls, request: pytest.FixtureRequest) -> Measures:
-        """Give the numbers of the test that asks; all of its fixtures share them, until it is torn down."""
-        node: pytest.Item = request.node
+    def of(cls, node: pytest.Item) -> Measures:
+        """Give the numbers of a test; all of its fixtures share them, until it is torn down."""
         known = node.stash.get(MEASURES, None)
         if known is None:
-            node.stash[MEASURES] = known = cls(request)
-            request.addfinalizer(lambda: node.stash.__delitem__(MEASURES))
+            node.stash[MEASURES] = known = cls(node)
+            node.addfinalizer(lambda: node.stash.__delitem__(MEASURES))
         return known
 
     def rules(self, name: Any, kind: str) -> Metric:
@@ -88,36 +80,13 @@ class Measures:
         __tracebackhide__ = True
         rules = self.rules(measurement.name, measurement.metric)
         given = (labels,) if isinstance(labels, str) else tuple(labels)
-        measurement = self._with_baseline(
-            structs.replace(
-                measurement,
-                labels=tuple(dict.fromkeys((*measurement.labels, *given, *self.labels))),
-                test=self.test,
-            ),
-            rules,
-        )
+        known = tuple(dict.fromkeys((*measurement.labels, *given, *self.labels)))
+        measurement = structs.replace(measurement, labels=known, test=self.test)
+        measurement = self.yardstick.with_baseline(measurement, rules)
         self._keep(measurement)
         judged, findings = self.yardstick.judge(measurement)
         self._tell(judged, findings)
         return judged
-
-    def _with_baseline(self, measurement: Measurement, rules: Metric) -> Measurement:
-        """Look up what was accepted for a number, unless whoever measured has done so."""
-        if measurement.baseline is not None or measurement.doubt is not None:
-            return measurement
-        measurement = structs.replace(measurement, environment=self.yardstick.environment(rules))
-        trouble = self.yardstick.trouble(measurement.name, rules)
-        if trouble:
-            return structs.replace(measurement, doubt=Status.NOT_COMPARABLE, detail=trouble)
-        known = self.yardstick.baseline(measurement.name, rules)
-        if known is None:
-            return measurement
-        unit = measurement.unit or rules.unit
-        value = convert(known.value, known.unit, unit)
-        if value is None or bool(known.unit) != bool(unit):
-            detail = f"it is in {unit or 'no unit'}, and its baseline in {known.unit or 'no unit'}; accept a new one"
-            return structs.replace(measurement, doubt=Status.NOT_COMPARABLE, detail=detail)
-        return structs.replace(measurement, baseline=value)
 
     def _keep(self, measurement: Measurement) -> None:
         owners = self.config.stash.setdefault(OWNERS, {})
@@ -135,7 +104,7 @@ class Measures:
         __tracebackhide__ = True
         blocking = [found for found in findings if OF_ACTION[found.action] is Standing.FAILS]
         if blocking and not self.yardstick.accepting:
-            raise RegressionError("\n".join(_in_words(found) for found in blocking))
+            raise RegressionError("\n".join([*map(_in_words, blocking), *filter(None, [judged.detail])]))
         if self.yardstick.is_gate:
             return  # the verdict tells of it
         for found in findings:
@@ -149,7 +118,15 @@ def warn(text: str) -> None:
     """Warn of a number. Where a project turns warnings into errors, this one stays what it is: it fails no test."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", MeasurementWarning)
-        warnings.warn(MeasurementWarning(text), stacklevel=5)
+        warnings.warn(MeasurementWarning(text), stacklevel=_frames_of_ours())
+
+
+def _frames_of_ours() -> int:
+    """Count the frames up to the test that measured: that is where a warning belongs."""
+    frame, count = sys._getframe(1), 1  # noqa: SLF001 (as warnings does)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(OURS):
+        frame, count = frame.f_back, count + 1
+    return count
 
 
 def _in_words(found: Finding) -> str:

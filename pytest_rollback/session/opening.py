@@ -9,11 +9,13 @@ import pytest
 from pytest_rollback.policy.problems import PolicyError
 from pytest_rollback.policy.rules import Policy
 from pytest_rollback.repo.plumbing import strip
+from pytest_rollback.session.acceptance import asked_to_accept
 from pytest_rollback.session.demands import Demands
 from pytest_rollback.session.gate import Gate
 from pytest_rollback.session.ground import stand
 from pytest_rollback.session.hearing import Hearing
 from pytest_rollback.session.limits import Limits, has_timeouts, timeout_of_session
+from pytest_rollback.session.measures import MEASURED
 from pytest_rollback.session.narrow import own_options_in
 from pytest_rollback.session.outlets import Outlets
 from pytest_rollback.session.remember import failed_last_time
@@ -21,6 +23,7 @@ from pytest_rollback.session.selection import Selection
 from pytest_rollback.session.shard import Shard, read_shard
 from pytest_rollback.session.sight import Sight
 from pytest_rollback.session.workers import Controller, Orders, Worker, are_used, dealer, orders_of
+from pytest_rollback.session.yardstick import YARDSTICK, Yardstick
 
 SELECTION_NAME = "rollback-selection"
 
@@ -46,9 +49,10 @@ def open_worker(config: pytest.Config, orders: Orders) -> None:
     config.option.continue_on_collection_errors = True
     _know_markers(config, orders.policy)
     sight = _sight(config, orders.policy, orders.shard, staged=orders.staged)
+    _lay_out(config, orders.yardstick, sight)
     deal = dealer(orders.mode, int(config.workerinput["workercount"]))  # type: ignore[attr-defined]
     config.pluginmanager.register(
-        Selection(orders.policy, sight, orders.failed_last, is_alone=False, deal=deal), SELECTION_NAME
+        Selection(orders.policy, sight, orders.failed_last, orders.ground, is_alone=False, deal=deal), SELECTION_NAME
     )
     config.pluginmanager.register(Hearing(sight), "rollback-hearing")
     config.pluginmanager.register(Worker(config, orders, sight), "rollback-worker")
@@ -70,14 +74,23 @@ def _open(config: pytest.Config, taken: dict[str, str]) -> Gate:
     _know_markers(config, policy)
     sight = _sight(config, policy, read_shard(config.option.rollback_shard), staged=ground.is_staged)
     failed_last = failed_last_time(config)
+    yardstick = demands.yardstick(asked_to_accept(config, ground))
+    _lay_out(config, yardstick, sight)
+    checks = demands.ground_of_checks()
     controller = None
     if are_used(config):
-        controller = Controller(config, policy, sight, failed_last, staged=ground.is_staged)
+        controller = Controller(config, yardstick, checks, sight, failed_last)
         config.pluginmanager.register(controller, "rollback-controller")
     else:
-        config.pluginmanager.register(Selection(policy, sight, failed_last), SELECTION_NAME)
+        config.pluginmanager.register(Selection(policy, sight, failed_last, checks), SELECTION_NAME)
     config.pluginmanager.register(Hearing(sight), "rollback-hearing")
     return Gate(config, ground, demands, outlets, sight, taken=taken, controller=controller)
+
+
+def _lay_out(config: pytest.Config, yardstick: Yardstick, sight: Sight) -> None:
+    """Let the fixtures of this process find what numbers are held against, and the session what they measure."""
+    config.stash[YARDSTICK] = yardstick
+    config.stash[MEASURED] = sight.measured
 
 
 def _know_markers(config: pytest.Config, policy: Policy) -> None:

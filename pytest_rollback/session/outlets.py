@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from _pytest._io import TerminalWriter
+from msgspec import structs
 
 from pytest_rollback.model import Report, Subject
 from pytest_rollback.policy.rules import Policy
@@ -17,6 +19,7 @@ from pytest_rollback.session.stale import report_paths
 from pytest_rollback.show import files, terminal
 
 WIDTH = 80
+NEXT = "next "
 
 
 class Outlets:
@@ -57,8 +60,12 @@ class Outlets:
         """Write the files that were asked for; gives why one could not be written."""
         return [f"--gate-report {problem}" for path in self.paths if (problem := files.write(path, report))]
 
-    def show(self, report: Report, problems: list[str]) -> None:
-        """Show the verdict to people, here and on the forge."""
+    def show(self, report: Report, problems: list[str], accepted: Sequence[str] = ()) -> None:
+        """Show the verdict to people, here and on the forge, and what was accepted after it."""
+        *said, last = accepted or [""]
+        if last.startswith(NEXT) and report.next is not None:
+            report = structs.replace(report, next=last.removeprefix(NEXT).strip())
+            accepted = said  # a verdict that did not pass ends in one command
         problems = problems + self.forge.summarise(report)  # a courtesy: without it, the verdict stands
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         # The reporter's public methods are silenced by one option or another, and there is none under -p no:terminal.
@@ -69,5 +76,9 @@ class Outlets:
             writer.line(command)
         for problem in problems:
             writer.line(self.forge.harmless(f"{'error':<{terminal.LABEL}}{problem}"), red=True)
+        for text in accepted if report.next is not None else ():
+            writer.line(self.forge.harmless(text))
         for line in lines:
             writer.line(self.forge.harmless(line.text), **({line.colour: True} if line.colour else {}))
+        for text in accepted if report.next is None else ():
+            writer.line(self.forge.harmless(text))

@@ -24,7 +24,7 @@ from pytest_rollback.repo.protected import snapshot
 from pytest_rollback.repo.wording import now
 from pytest_rollback.session.demands import Demands
 from pytest_rollback.session.ground import Ground
-from pytest_rollback.session.sight import Sight
+from pytest_rollback.session.sight import CHECKS, Sight
 from pytest_rollback.session.surroundings import asked_of, selection_of
 from pytest_rollback.show import json
 
@@ -41,6 +41,7 @@ class Record:
         self.config = config
         self.ground = ground
         self.demands = demands
+        self.event: str | None = None  # of the verdict, once it is on record
         self.is_wanted = not (config.option.rollback_no_record or config.option.collectonly)
 
     def keep(self, report: Report, tests: TestList, crashes: Iterable[Session], *, complete: bool) -> list[str]:
@@ -54,6 +55,7 @@ class Record:
             *_, kept = self.demands.ledger.append(drafts, sign=self.demands.policy.sign)
         except (GitError, LedgerError) as error:
             return [_not_recorded(error)]
+        self.event = kept
         _keep_evidence(head.common / "pytest-rollback" / EVIDENCE, kept, report)
         return []
 
@@ -100,7 +102,7 @@ def test_list(results: Iterable[TestResult], sight: Sight, root: str, settings: 
             steps_aside=test in sight.asides,
         )
         for test, marks in sight.marks.items()
-        if marks
+        if marks and not test.startswith(CHECKS)  # the policy says which checks there are
     )
     return TestList(root=root, settings=settings, tests=tuple(sorted(tests, key=lambda listed: listed.test)))
 

@@ -9,12 +9,14 @@ import pytest
 from _pytest.pathlib import bestrelpath
 
 from pytest_rollback.policy.rules import Policy
+from pytest_rollback.session.checks.ground import CheckGround
 from pytest_rollback.session.clocks import Clocks
 from pytest_rollback.session.narrow import ignoring_plugin
 from pytest_rollback.session.observe import names_of
 from pytest_rollback.session.select import MarkerReader, in_gate_order
-from pytest_rollback.session.sight import Sight
+from pytest_rollback.session.sight import CHECKS, Sight
 
+MEASURING = frozenset({"compliance", "performance", "memory"})
 CLOCKS_NAME = "rollback-clocks"
 Deal = Callable[[list[pytest.Item]], list[pytest.Item]]
 
@@ -27,6 +29,7 @@ class Selection:
         policy: Policy,
         sight: Sight,
         failed_last: Collection[str],
+        ground: CheckGround,
         *,
         is_alone: bool = True,
         deal: Deal | None = None,
@@ -35,6 +38,7 @@ class Selection:
         self.sight = sight
         self.limits = sight.limits
         self.failed_last = failed_last
+        self.ground = ground
         self.is_alone = is_alone
         self.deal = deal
         self.reader = MarkerReader(policy)
@@ -50,8 +54,12 @@ class Selection:
         return ignored
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item], config: pytest.Config) -> Generator[None]:
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, items: list[pytest.Item], config: pytest.Config
+    ) -> Generator[None]:
         """Take the gate tests, after everyone else has marked, shuffled and deselected."""
+        if self.policy.checks:
+            self._add_checks(session, items)
         before = list(items)
         yield
         marks = self.sight.marks
@@ -83,6 +91,15 @@ class Selection:
         if call.excinfo is not None:
             self.sight.exceptions[item.nodeid, call.when] = list(dict.fromkeys(names_of(call.excinfo.value)))
 
+    def _add_checks(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        """Add the checks of the policy to the tests, before anybody could select among them."""
+        from pytest_rollback.session.checks.items import make_items
+
+        checks = make_items(session, self.policy, self.ground)
+        items += checks
+        at_ci = {check.name for check in self.policy.checks if check.at == "ci"}
+        self.sight.left |= {item.nodeid for item in checks if self.ground.is_staged and item.name in at_ci}
+
     def _read_markers(self, items: list[pytest.Item]) -> None:
         marks = self.sight.marks
         for item in dict.fromkeys(items):
@@ -94,5 +111,8 @@ class Selection:
             marks[item.nodeid] = own
             if own:
                 self.sight.note(item)
-                self.sight.folders.add(str(item.path.parent))
+                if not item.nodeid.startswith(CHECKS):
+                    self.sight.folders.add(str(item.path.parent))
+            elif not MEASURING.isdisjoint(getattr(item, "fixturenames", ())):
+                self.sight.unmarked.append(item.nodeid)
         self.sight.problems += self.reader.problems

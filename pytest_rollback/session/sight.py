@@ -12,13 +12,15 @@ import msgspec
 import pytest
 
 from pytest_rollback.judge.tally import FAILING
-from pytest_rollback.model import Outcome, TestResult
+from pytest_rollback.model import Measurement, Outcome, TestResult
 from pytest_rollback.session.chronicle import Chronicle
 from pytest_rollback.session.limits import Limits, seconds_of
 from pytest_rollback.session.observe import EXCEPTIONS, Observer, readable
 from pytest_rollback.session.select import Marks
 from pytest_rollback.session.shard import Shard
 
+MEASURED = "rollback_measured"
+CHECKS, CHECK = "checks::", "check"
 ASIDE = frozenset({"skip", "skipif", "xfail"})
 
 
@@ -34,6 +36,8 @@ class Manifest(msgspec.Struct, frozen=True):
     limits_of_tests: dict[str, float]
     asides: list[str]
     folders: list[str]
+    left: list[str]
+    unmarked: list[str]
 
 
 class Sight:
@@ -61,6 +65,11 @@ class Sight:
         self.asides: set[str] = set()  # tests that bear a marker by which they may not run, or may fail
         self.folders: set[str] = set()  # that gate tests were collected from
         self.is_collected = False
+        self.left: set[str] = set()  # checks that are left to CI
+        self.unmarked: list[str] = []  # tests that measure and belong to no group
+        self.measured: dict[str, dict[str, Measurement]] = {}  # what tests of this process measured, until they end
+        self.numbers: dict[str, list[Measurement]] = {}
+        self.outputs: dict[str, str] = {}
 
     def note(self, item: pytest.Item) -> None:
         """Note what a gate test says of itself beside its groups."""
@@ -70,14 +79,16 @@ class Sight:
             elif marker.name == "timeout" and item.nodeid not in self.limits_of_tests:
                 self.limits_of_tests[item.nodeid] = seconds_of(marker)
 
-    def is_left_to_ci(self, marks: Marks) -> bool:
-        """Whether a test belongs to groups alone that are kept out of this session."""
-        return bool(self.for_ci and marks) and all(mark.group in self.for_ci for mark in marks)
+    def is_left_to_ci(self, test: str, marks: Marks) -> bool:
+        """Whether a test belongs to groups alone that are kept out of this session, or is itself."""
+        return test in self.left or (bool(self.for_ci and marks) and all(mark.group in self.for_ci for mark in marks))
 
     def all_parts(self) -> set[str]:
         """Give the tests of all parts together, this one and the others."""
         wanted = {test for test, marks in self.marks.items() if marks or self.whole_suite}
-        return {test for test in wanted if not self.is_left_to_ci(self.marks[test])} if self.for_ci else wanted
+        if not self.for_ci and not self.left:
+            return wanted
+        return {test for test in wanted if not self.is_left_to_ci(test, self.marks[test])}
 
     def cut(self) -> None:
         """Leave to the other parts what is theirs."""
@@ -111,12 +122,34 @@ class Sight:
         if self.exceptions and (names := self.exceptions.pop((report.nodeid, report.when), None)):
             vars(report)[EXCEPTIONS] = names  # so that it travels with the report, where this is a worker
         self.observer.report(report)
+        if report.when == "teardown":
+            self._note_numbers(report)
+        elif report.sections and report.nodeid.startswith(CHECKS):
+            self.outputs[report.nodeid] = "\n".join(text for name, text in report.sections if CHECK in name)
         if report.when in ("setup", "call") or not self.is_kept or isinstance(report, pytest.SubtestReport):
             return
         result = self.observer.result(report.nodeid, self.marks.get(report.nodeid, ()))
         worker: str = getattr(report, "worker_id", "")
         self.limits.account(result, worker, failing=result.outcome in FAILING)
         self.chronicle.finish(report.nodeid, result.outcome)
+
+    def _note_numbers(self, report: pytest.TestReport) -> None:
+        """Take what a test measured off its last report; where this is a worker, put it there first.
+
+        A test that is run again measures again, and of what it did before nothing counts.
+        """
+        own = self.measured.pop(report.nodeid, None) if self.measured else None
+        if own:
+            vars(report)[MEASURED] = msgspec.msgpack.encode(list(own.values())).hex()
+        packed = vars(report).get(MEASURED)
+        if packed:
+            self.numbers[report.nodeid] = msgspec.msgpack.decode(bytes.fromhex(packed), type=list[Measurement])
+        elif self.numbers:
+            self.numbers.pop(report.nodeid, None)
+
+    def measurements(self) -> list[Measurement]:
+        """List what the tests measured."""
+        return [measurement for numbers in self.numbers.values() for measurement in numbers]
 
     def results(self) -> Iterator[TestResult]:
         """Say of each test what it did; each gate test that was found is there, run or not."""
@@ -126,7 +159,7 @@ class Sight:
             result = self.observer.result(test, marks)
             if test in self.left_out:
                 result = TestResult(test=test, outcome=Outcome.LEFT_OUT, marks=marks)
-            elif self.is_left_to_ci(marks):
+            elif self.is_left_to_ci(test, marks):
                 result = TestResult(test=test, outcome=Outcome.LEFT_TO_CI, marks=marks)
             name = readable(test)
             result = self.limits.judge_time(result)
@@ -144,6 +177,8 @@ class Sight:
             self.limits_of_tests,
             sorted(self.asides),
             sorted(self.folders),
+            sorted(self.left),
+            self.unmarked,
         )
         return msgspec.msgpack.encode(manifest)
 
@@ -158,6 +193,8 @@ class Sight:
         self.limits_of_tests.update(manifest.limits_of_tests)
         self.asides.update(manifest.asides)
         self.folders.update(manifest.folders)
+        self.left.update(manifest.left)
+        self.unmarked = manifest.unmarked
         for plugin, paths in manifest.ignored_by.items():
             known = self.ignored_by.setdefault(plugin, [])
             known.extend(path for path in paths if path not in known)

@@ -20,9 +20,11 @@ import pytest
 
 from pytest_rollback.model import Obstacle, Reason
 from pytest_rollback.policy.rules import Policy
+from pytest_rollback.session.checks.ground import CheckGround
 from pytest_rollback.session.selection import Deal
 from pytest_rollback.session.shard import Shard
 from pytest_rollback.session.sight import Sight
+from pytest_rollback.session.yardstick import Yardstick
 
 INPUT = "rollback"
 CARRIED = "rollback_manifest"
@@ -34,12 +36,22 @@ CHUNKED = ("load", "worksteal")
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker must know: it reads no policy and no cache of its own, so that all workers do the same."""
 
-    policy: Policy
+    yardstick: Yardstick
+    ground: CheckGround
     failed_last: list[str]
     folder: str | None
     mode: str
     shard: Shard | None
-    staged: bool
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that judges."""
+        return self.yardstick.policy
+
+    @property
+    def staged(self) -> bool:
+        """Whether this judges what a commit would take."""
+        return self.yardstick.is_staged
 
 
 class Node(Protocol):
@@ -71,11 +83,16 @@ class Controller:
     """The controller's side."""
 
     def __init__(
-        self, config: pytest.Config, policy: Policy, sight: Sight, failed_last: Iterable[str], *, staged: bool
+        self,
+        config: pytest.Config,
+        yardstick: Yardstick,
+        ground: CheckGround,
+        sight: Sight,
+        failed_last: Iterable[str],
     ) -> None:
-        self.staged = staged
         self.config = config
-        self.policy = policy
+        self.yardstick = yardstick
+        self.ground = ground
         self.sight = sight
         self.failed_last = sorted(failed_last)
         _sweep(Path(tempfile.gettempdir()))
@@ -91,12 +108,12 @@ class Controller:
         self.expected.add(node.gateway.id)
         shares_disk = bool(node.gateway.spec.popen)
         orders = Orders(
-            policy=self.policy,
+            yardstick=self.yardstick,
+            ground=self.ground,
             failed_last=self.failed_last,
             folder=str(self.folder) if shares_disk else None,
             mode=self.config.option.dist,
             shard=self.sight.shard,
-            staged=self.staged,
         )
         node.workerinput[INPUT] = msgspec.msgpack.encode(orders)
 

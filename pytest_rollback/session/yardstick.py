@@ -9,11 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from pytest_rollback.judge.match import match
 from pytest_rollback.model import Evidence, Finding, Judged, Measurement, Status, Subject
 from pytest_rollback.policy.baselines import FOLDER, Baseline, Shelf, file_of
+from pytest_rollback.policy.criteria import convert
 from pytest_rollback.policy.load import find_policy, load_policy
 from pytest_rollback.policy.problems import PolicyError, nearest
 from pytest_rollback.policy.rules import Metric, Policy
@@ -41,10 +42,16 @@ class Yardstick(Struct, frozen=True, kw_only=True):
         """Give the rules of a metric. Where the policy lists metrics, any other name is a mistake."""
         known = self.policy.metrics
         rules = self.policy.metric(name, kind)
-        if rules is None or (self.policy.names_metrics and name not in known):
+        if rules is None or (self.policy.names_metrics and not self._is_listed(name, kind)):
             msg = f'the policy ({self.policy.source}) knows no metric "{name}"{nearest(name, known)}'
             raise UnknownMetricError(msg)
         return rules
+
+    def _is_listed(self, name: str, kind: str) -> bool:
+        """Whether the policy knows a name, or whoever measures made it of one that it knows."""
+        known = self.policy.metrics
+        made = (kind == "leak" and name.removesuffix("-leak") in known) or (kind == "import" and "-" in name)
+        return name in known or made or any(check.name == name for check in self.policy.checks)
 
     def environment(self, rules: Metric) -> str | None:
         """Name the machine that a metric's baseline must be of; none where it holds everywhere."""
@@ -63,6 +70,24 @@ class Yardstick(Struct, frozen=True, kw_only=True):
         environment = self.environment(rules)
         trouble = self.shelf.trouble(name, environment)
         return f"{FOLDER}/{file_of(name, environment)} {trouble}" if trouble else ""
+
+    def with_baseline(self, measurement: Measurement, rules: Metric) -> Measurement:
+        """Look up what was accepted for a number, unless whoever measured it has done so."""
+        if measurement.baseline is not None or measurement.doubt is not None:
+            return measurement
+        measurement = structs.replace(measurement, environment=self.environment(rules))
+        trouble = self.trouble(measurement.name, rules)
+        if trouble:
+            return structs.replace(measurement, doubt=Status.NOT_COMPARABLE, detail=trouble)
+        known = self.baseline(measurement.name, rules)
+        if known is None:
+            return measurement
+        unit = measurement.unit or rules.unit
+        value = convert(known.value, known.unit, unit)
+        if value is None or bool(known.unit) != bool(unit):
+            detail = f"it is in {unit or 'no unit'}, and its baseline in {known.unit or 'no unit'}; accept a new one"
+            return structs.replace(measurement, doubt=Status.NOT_COMPARABLE, detail=detail)
+        return structs.replace(measurement, baseline=value)
 
     def judge(self, measurement: Measurement) -> tuple[Judged, tuple[Finding, ...]]:
         """Say where a number stands, and what the matrix asks for."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from pytest_rollback.model import SCHEMA, Report
-from pytest_rollback.show.words import order, ran, span, way_back
+from pytest_rollback.show.words import condition, order, ran, span, way_back
 
 MARK = f"<!-- pytest-rollback report, schema {SCHEMA} -->"
 MARKED = re.compile(r"<!-- pytest-rollback report, schema [0-9]{1,4} -->\n")
@@ -73,6 +73,8 @@ def _facts(report: Report) -> Iterator[str]:
     yield f"- policy: {escape(report.policy.source)} ({report.policy.digest[:12]})"
     yield f"- python {report.environment.python}, {escape(report.environment.platform)}"
     yield f"- started {report.started}, took {span(report.duration_s)}"
+    if report.health is not None:
+        yield f"- health: {escape(condition(report.health))}"
     if report.recommendation is not None:
         yield f"- way back: {escape(way_back(report.recommendation))}"
     if report.call is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from pytest_rollback.model import Action, Report, Severity, Verdict
-from pytest_rollback.show.words import changed, cut, order, ran, span, way_back
+from pytest_rollback.show.words import changed, condition, cut, order, ran, span, way_back
 
 LABEL = 10
 INDENT = " " * LABEL
@@ -102,6 +102,8 @@ def _tests(tests: list[str], report: Report, width: int) -> Iterator[Line]:
 def _facts(report: Report) -> Iterator[tuple[str, str]]:
     yield "ran", ran(report)
     yield from _lost(report)
+    if report.health is not None and report.health.listed and report.health.open:
+        yield "health", condition(report.health)
     if report.recommendation is not None:
         yield "way back", way_back(report.recommendation)
     call = report.call

@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from pytest_rollback.model import Action, Finding, Level, Loss, LossKind, Outcome, Recommendation, Report, Verdict
+from pytest_rollback.model import (
+    Action,
+    Finding,
+    Health,
+    Level,
+    Loss,
+    LossKind,
+    Outcome,
+    Recommendation,
+    Report,
+    Verdict,
+)
 
 BLOB = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,52}\b")
 STEPS = ((86400, "d"), (3600, "h"), (60, "min"))
@@ -82,6 +93,12 @@ def way_back(recommendation: Recommendation) -> str:
         return f"none: {recommendation.reason}"
     what = undo(recommendation.level, f"{recommendation.action.value}, level {recommendation.level.value}")
     return f"{what}: {recommendation.status}, {recommendation.reason}"
+
+
+def condition(health: Health) -> str:
+    """Say how many of the health checks hold, and which do not: `5 of 6, degraded; open: isolation`."""
+    missing = f"; open: {', '.join(health.open)}" if health.open else ""
+    return f"{health.score} of {health.of}, {health.band}{missing}"
 
 
 def changed(loss: Loss) -> str:

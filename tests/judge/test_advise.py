@@ -146,7 +146,12 @@ MARK_ONE = "mark one test with @pytest.mark.golden_path, then run: pytest --safe
 @pytest.mark.parametrize("reason", Reason)
 def test_every_inconclusive_verdict_ends_in_a_command(reason: Reason) -> None:
     """Whoever was stopped must not have to think about how to go on."""
-    special = {Reason.NO_TESTS: MARK_ONE, Reason.NOTHING_PASSED: "pytest --safety-gate -rs"}
+    accept = 'pytest --safety-gate --accept-baselines new --baseline-reason "..."'
+    special = {
+        Reason.NO_TESTS: MARK_ONE,
+        Reason.NOTHING_PASSED: "pytest --safety-gate -rs",
+        Reason.NO_BASELINE: accept,
+    }
     assert next_command(judgement(Verdict.INCONCLUSIVE, reason)) == special.get(reason, "pytest --safety-gate")
 
 

@@ -15,6 +15,7 @@ class Place(Struct, frozen=True, kw_only=True):
     """Where a check runs. `root` is the project's root in the tree that is judged, and the folder that it starts in.
 
     `top` is the top of that tree, `tree` its name in git, `home` where caches may lie; each is null outside git.
+    `folder` is where the patterns in `protected` begin, seen from the top.
     `altered` lists the protected files that are altered or missing and not approved of; null where nobody knows.
     """
 
@@ -22,6 +23,7 @@ class Place(Struct, frozen=True, kw_only=True):
     top: Path | None = None
     tree: str | None = None
     home: Path | None = None
+    folder: str = "."
     protected: tuple[str, ...] = ()
     altered: tuple[str, ...] | None = None
     is_staged: bool = False

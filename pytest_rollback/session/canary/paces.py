@@ -1,0 +1,73 @@
+"""When the running thread hands over: at each of its steps, as the seed decides.
+
+No single way of interleaving finds all races, so the rounds take turns. In step, everyone goes line by line, and what
+is written by two and then read by both shows at once. At random, some fall far behind others. At a few lines, whoever
+comes to one of them has to wait, which hits a narrow window in a long program. With few changes, one runs nearly to its
+end inside another. All of it is done at lines, and then inside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import NamedTuple
+
+Spot = tuple[str, int, int]  # file, line, and the place inside of it
+Chooses = Callable[[Spot], bool]
+
+OFTEN = 0.5
+SELDOM = 0.12
+FEW_SPOTS = 0.25
+FEW_CHANGES = 3
+FIRST_GUESS = 60  # steps, before any round was counted
+
+
+class Pace(NamedTuple):
+    """How one round is interleaved. `in_turn`: whoever hands over hands over to the next, not to anyone."""
+
+    chooses: Chooses
+    in_turn: bool
+    inside_lines: bool
+
+
+def pace_of(number: int, rng: Random, steps: dict[bool, int]) -> Pace:
+    """Choose how a round is interleaved; `steps` says how many steps rounds took, at lines and inside them."""
+    kinds = (_in_step, _at_random, _at_few_spots, _with_few_changes)
+    turn = (number - 1) % (2 * len(kinds))
+    inside_lines = turn >= len(kinds)
+    kind = kinds[turn % len(kinds)]
+    length = steps.get(inside_lines) or 8 * steps.get(False, FIRST_GUESS)
+    return Pace(kind(rng, length), in_turn=kind in (_in_step, _at_few_spots), inside_lines=inside_lines)
+
+
+def _in_step(_rng: Random, _length: int) -> Chooses:
+    return lambda _spot: True
+
+
+def _at_random(rng: Random, _length: int) -> Chooses:
+    chance = rng.choice((OFTEN, SELDOM))
+    return lambda _spot: rng.random() < chance
+
+
+def _at_few_spots(rng: Random, _length: int) -> Chooses:
+    chosen: dict[Spot, bool] = {}
+
+    def chooses(spot: Spot) -> bool:
+        known = chosen.get(spot)
+        if known is None:
+            chosen[spot] = known = rng.random() < FEW_SPOTS
+        return known
+
+    return chooses
+
+
+def _with_few_changes(rng: Random, length: int) -> Chooses:
+    changes = {rng.randrange(1, max(length, 2)) for _ in range(FEW_CHANGES)}
+    step = 0
+
+    def chooses(_spot: Spot) -> bool:
+        nonlocal step
+        step += 1
+        return step in changes
+
+    return chooses

@@ -1,0 +1,71 @@
+"""The check `command`: a program of the project ends as it should, and its score is taken."""
+
+from __future__ import annotations
+
+import re
+
+from pytest_rollback.model import Measurement
+from pytest_rollback.policy.criteria import number
+from pytest_rollback.policy.rules import Check
+from pytest_rollback.session.checks.outcome import CheckResult, Place
+from pytest_rollback.session.checks.program import Ran, outcome_in, run_program
+from pytest_rollback.session.checks.score import one_score
+from pytest_rollback.session.checks.wording import listed
+
+LIMIT_S = 300.0
+
+
+def run(check: Check, place: Place) -> CheckResult:
+    """Run the program in the project's root; `python` as its first word is this interpreter."""
+    if not check.command:
+        return CheckResult(failures=('no command; name what to run: command = ["python", "scripts/check.py"]',))
+    ran = run_program(check.command, place.root, LIMIT_S if check.limit_s is None else check.limit_s)
+    failures = [f"{check.command[0]}: {wrong}{_remedy(ran)}"] if (wrong := outcome_in(check.status, ran)) else []
+    measured: tuple[Measurement, ...] = ()
+    if not ran.trouble and (check.pattern or check.metric):
+        try:
+            measured = _measured(check, ran)
+        except ValueError as error:
+            failures.append(f"pattern: {error}")
+    said = [ran.ended, *(f"score {number(one.value)} {one.unit}".rstrip() for one in measured)]
+    return CheckResult(
+        failures=listed(failures),
+        output=ran.output,
+        measured=measured,
+        says="" if failures else ", ".join(said),
+    )
+
+
+def _remedy(ran: Ran) -> str:
+    return "; give the check a longer limit, or the program less to do" if ran.trouble.startswith("did not end") else ""
+
+
+def _measured(check: Check, ran: Ran) -> tuple[Measurement, ...]:
+    """Take the score from what was printed; without a metric, that there is a match is enough."""
+    if not check.pattern:
+        msg = r"missing; say where the score stands in the output: pattern = 'Score: ([\d.]+)'"
+        raise ValueError(msg)
+    found = _matches(check.pattern, ran.out) or _matches(check.pattern, ran.err)
+    if not found:
+        lost = f", of which {ran.lost:,} bytes in the middle were not kept" if ran.lost else ""
+        msg = f"{check.pattern!r} matches nothing of what {check.command[0]} printed{lost} ({ran.ended})"
+        raise ValueError(msg)
+    if not check.metric:
+        return ()
+    try:
+        value, unit = one_score(found)
+    except ValueError as error:
+        msg = f"{check.pattern!r}: {error}"
+        raise ValueError(msg) from None
+    return (Measurement(name=check.name, value=value, metric=check.metric, unit=unit, labels=check.labels),)
+
+
+def _matches(pattern: str, pieces: tuple[str, ...]) -> list[str]:
+    """List what a pattern finds, its first group where it has one; `^` and `$` are the ends of lines."""
+    try:
+        wanted = re.compile(pattern, re.MULTILINE)
+    except (re.error, RecursionError, OverflowError) as error:
+        msg = f"{pattern!r} is no regular expression: {error}"
+        raise ValueError(msg) from None
+    group = min(wanted.groups, 1)
+    return [found[group] or "" for piece in pieces for found in wanted.finditer(piece)]
