@@ -36,6 +36,9 @@ OWN_GATE = {
     "tests/repo/test_base.py": pytest.mark.mission_critical("erosion"),
     "tests/repo/test_ledger.py": pytest.mark.mission_critical("record"),
     "tests/repo/test_scratch.py": pytest.mark.isolation("scratch"),
+    "tests/judge/test_bars.py": pytest.mark.mission_critical("baselines"),
+    "tests/judge/test_intervals.py": pytest.mark.mission_critical("baselines"),
+    "tests/policy/test_baselines.py": pytest.mark.mission_critical("baselines"),
 }
 
 

@@ -68,11 +68,21 @@ def _worse(was: Baseline, now: Shelf, policy: Policy) -> str | None:
         return DAMAGED if now.trouble(was.name, was.environment) else GONE
     if is_now.metric != was.metric:
         return f"a baseline of the kind {is_now.metric or 'none'}"
-    if CONTRACT in was.basis or was.metric == CONTRACT:
-        from pytest_rollback.judge.contracts import breaking, compare, summary
+    return _worse_contract(was, is_now) if _is_contract(was) else _worse_number(was, is_now, policy)
 
-        changes = compare(was.basis.get(CONTRACT), is_now.basis.get(CONTRACT))
-        return summary(changes) if breaking(changes) else None
+
+def _is_contract(was: Baseline) -> bool:
+    return CONTRACT in was.basis or was.metric == CONTRACT
+
+
+def _worse_contract(was: Baseline, is_now: Baseline) -> str | None:
+    from pytest_rollback.judge.contracts import breaking, compare, summary  # most gates have none
+
+    changes = compare(was.basis.get(CONTRACT), is_now.basis.get(CONTRACT))
+    return summary(changes) if breaking(changes) else None
+
+
+def _worse_number(was: Baseline, is_now: Baseline, policy: Policy) -> str | None:
     value = convert(is_now.value, is_now.unit, was.unit) if bool(is_now.unit) == bool(was.unit) else None
     if value is None:
         return _in_words(is_now)

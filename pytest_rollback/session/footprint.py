@@ -137,7 +137,10 @@ class _Readings:
         found = self.growths()
         if any(each.reliable for each in found.values()):
             return spent >= PATIENCE * budget
-        return spent >= budget or self.done >= UNCLEAR or _are_flat(found)
+        if spent >= budget:
+            return True
+        may_leak = any(found[name].low > 0 for name in (OBJECTS, HEAP) if name in found)
+        return not may_leak and (self.done >= UNCLEAR or _are_flat(found))
 
 
 def _are_flat(found: Mapping[str, Growth]) -> bool:

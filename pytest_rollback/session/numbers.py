@@ -13,7 +13,6 @@ from pytest_rollback.judge.compare import ends_of
 from pytest_rollback.judge.tally import FAILING
 from pytest_rollback.model import Measurement, Obstacle, Reason, Signal, Status, TestResult
 from pytest_rollback.session.demands import Demands
-from pytest_rollback.session.history import slips
 from pytest_rollback.session.sight import CHECKS, Sight
 from pytest_rollback.session.yardstick import YARDSTICK
 
@@ -101,4 +100,8 @@ class Numbers:
     def _attempted_slips(self) -> list[str]:
         judged = [(number, *self.yardstick.judge(number)) for number in self.measured]
         held = [(number, seen) for number, seen, _ in judged if seen.status is Status.HELD]
-        return slips(self.demands, held, self.policy) if held else []
+        if not held:
+            return []
+        from pytest_rollback.session.history import slips
+
+        return slips(self.demands, held, self.policy)

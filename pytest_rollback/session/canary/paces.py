@@ -1,13 +1,14 @@
 """When the running thread hands over: at each of its steps, as the seed decides.
 
 No single way of interleaving finds all races, so the rounds take turns. In step, everyone goes line by line, and what
-is written by two and then read by both shows at once. At random, some fall far behind others. At a few lines, whoever
-comes to one of them has to wait, which hits a narrow window in a long program. With few changes, one runs nearly to its
-end inside another. All of it is done at lines, and then inside them.
+is written by two and then read by both shows at once. At random, some fall far behind others. At rare lines, whoever
+comes to one of them has to wait, which hits a narrow window however long the loops before it are. With few changes, one
+runs nearly to its end inside another. All of it is done at lines, and then inside them.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
@@ -17,7 +18,8 @@ Chooses = Callable[[Spot], bool]
 
 OFTEN = 0.5
 SELDOM = 0.12
-FEW_SPOTS = 0.25
+VERY_SELDOM = 0.03
+RARE = 8  # visits, after which a spot stands in a loop
 FEW_CHANGES = 3
 FIRST_GUESS = 60  # steps, before any round was counted
 
@@ -32,12 +34,12 @@ class Pace(NamedTuple):
 
 def pace_of(number: int, rng: Random, steps: dict[bool, int]) -> Pace:
     """Choose how a round is interleaved; `steps` says how many steps rounds took, at lines and inside them."""
-    kinds = (_in_step, _at_random, _at_few_spots, _with_few_changes)
+    kinds = (_in_step, _at_random, _at_rare_spots, _with_few_changes)
     turn = (number - 1) % (2 * len(kinds))
     inside_lines = turn >= len(kinds)
     kind = kinds[turn % len(kinds)]
     length = steps.get(inside_lines) or 8 * steps.get(False, FIRST_GUESS)
-    return Pace(kind(rng, length), in_turn=kind in (_in_step, _at_few_spots), inside_lines=inside_lines)
+    return Pace(kind(rng, length), in_turn=kind in (_in_step, _at_rare_spots), inside_lines=inside_lines)
 
 
 def _in_step(_rng: Random, _length: int) -> Chooses:
@@ -49,14 +51,15 @@ def _at_random(rng: Random, _length: int) -> Chooses:
     return lambda _spot: rng.random() < chance
 
 
-def _at_few_spots(rng: Random, _length: int) -> Chooses:
+def _at_rare_spots(rng: Random, _length: int) -> Chooses:
     chosen: dict[Spot, bool] = {}
+    visits: dict[Spot, int] = defaultdict(int)
 
     def chooses(spot: Spot) -> bool:
-        known = chosen.get(spot)
-        if known is None:
-            chosen[spot] = known = rng.random() < FEW_SPOTS
-        return known
+        if spot not in chosen:
+            chosen[spot] = rng.random() < OFTEN
+        visits[spot] += 1
+        return chosen[spot] and (visits[spot] <= RARE or rng.random() < VERY_SELDOM)
 
     return chooses
 

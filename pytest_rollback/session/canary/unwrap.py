@@ -9,7 +9,8 @@ from __future__ import annotations
 import binascii
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 from urllib.parse import unquote_to_bytes
 
 from pytest_rollback.session.canary.known import WIDTHLESS
@@ -31,6 +32,9 @@ HEX = re.compile(r"[0-9a-fA-F]{24,}|(?:[0-9a-fA-F]{2}[ :-]){11,}[0-9a-fA-F]{2}")
 HEX_GAPS = re.compile(r"[ :-]")
 URLSAFE = str.maketrans("-_", "+/")
 LEGIBLE = re.compile(rb"(?:[\t\n\r -~]\0{0,3}){12}")
+WORD = re.compile(r"[A-Za-z0-9+/=_%\\&#;.~-]{12,}")
+SHORT = 4096
+SPARSE = 16  # characters of a text for each escape in it, at least
 SHORTEST = 12  # what is shorter is looked for in nothing
 LAST_CODE = 0x10FFFF
 LAST_BYTE = "\xff"
@@ -51,8 +55,8 @@ def unwrap(data: str | bytes) -> Iterator[Layer]:
         return
     if "\0" in text:
         yield "UTF-16", text.replace("\0", "")
-    yield from _unescaped(text)
     joined = WRAPPED.sub("", text)
+    yield from _unescaped(text, joined)
     yield from _base64(joined)
     yield from _base32(joined)
     yield from _hexadecimal(joined)
@@ -65,17 +69,30 @@ def is_promising(data: bytes) -> bool:
     return LEGIBLE.search(data) is not None or SIGNS.search(data) is not None
 
 
-def _unescaped(text: str) -> Iterator[Layer]:
-    if "%" in text and PERCENT.search(text):
-        yield "URL-quoted", unquote_to_bytes(text)
-    if "\\" in text and ESCAPE.search(text):
-        plain = ESCAPE.sub(_character, text)
-        is_binary = not plain.isascii() and max(plain) <= LAST_BYTE
-        yield "escaped", plain.encode("latin-1") if is_binary else plain
-    if "&" in text and ENTITY.search(text):
-        yield "HTML", html.unescape(text)
-    if "=" in text and QUOTED.search(text):
-        yield "quoted-printable", binascii.a2b_qp(text.encode("utf-8", "replace"))
+def _unescaped(text: str, joined: str) -> Iterator[Layer]:
+    for name, signs, unescape in ESCAPES:
+        found = sum(1 for _ in islice(signs.finditer(text), len(text) // SPARSE + 1))
+        if found and (len(text) <= SHORT or found > len(text) // SPARSE):
+            yield name, unescape(text)
+        elif found:
+            # In a long text with few escapes, only those inside of words can hide anything.
+            words = "\n".join(word for word in WORD.findall(joined) if signs.search(word))
+            if words:
+                yield name, unescape(words)
+
+
+def _from_url(text: str) -> bytes:
+    return unquote_to_bytes(text.encode("utf-8", "surrogatepass"))
+
+
+def _from_escapes(text: str) -> str | bytes:
+    plain = ESCAPE.sub(_character, text)
+    is_binary = not plain.isascii() and max(plain) <= LAST_BYTE
+    return plain.encode("latin-1") if is_binary else plain
+
+
+def _from_quoted_printable(text: str) -> bytes:
+    return binascii.a2b_qp(text.encode("utf-8", "surrogatepass"))
 
 
 def _character(found: re.Match[str]) -> str:
@@ -119,3 +136,11 @@ def _hexadecimal(text: str) -> Iterator[tuple[str, bytes]]:
         for start in range(2):
             size = len(digits) - start - (len(digits) - start) % 2
             yield "hex", bytes.fromhex(digits[start : start + size])
+
+
+ESCAPES: tuple[tuple[str, re.Pattern[str], Callable[[str], str | bytes]], ...] = (
+    ("URL-quoted", PERCENT, _from_url),
+    ("escaped", ESCAPE, _from_escapes),
+    ("HTML", ENTITY, html.unescape),
+    ("quoted-printable", QUOTED, _from_quoted_printable),
+)

@@ -72,7 +72,9 @@ class Broken:
         raise RuntimeError(msg)
 
 
-@pytest.mark.parametrize("user", ["", "  ", None, True, [], {}, b"ada", Broken(), Canary.make("ada")])
+@pytest.mark.parametrize(
+    "user", ["", "  ", None, True, [], {}, b"ada", Broken(), pytest.param(Canary.make("ada"), id="canary")]
+)
 def test_who_has_no_name_is_refused(user: object) -> None:
     """A user must be told from others, and be named in a message."""
     with pytest.raises(CanaryError, match="a user is named by"):
