@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 OLD := .venv-oldest
+NOT_OF_PYTEST := test_reuse.py test_neighbours.py canary checks fixtures
 OLD_READY := $(OLD)/.ready
 
 .PHONY: demo test oldest check bench lint types imports schemas gate clean
@@ -19,15 +20,16 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 2
+	$(BIN)/coverage run -m pytest -n auto
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 oldest: $(OLD_READY)
-	$(OLD)/bin/pytest -q -n 2 tests/session --ignore=tests/session/test_reuse.py --ignore=tests/session/test_neighbours.py
+	$(OLD)/bin/pytest -q -n auto tests/session $(patsubst %,--ignore=tests/session/%,$(NOT_OF_PYTEST))
 
 bench: $(READY)
-	cd benchmarks && ../$(BIN)/python idle.py && ../$(BIN)/python active.py && ../$(BIN)/python ledger.py && ../$(BIN)/python staged.py
+	cd benchmarks && ../$(BIN)/python idle.py && ../$(BIN)/python active.py && ../$(BIN)/python ledger.py && ../$(BIN)/python staged.py \
+	  && ../$(BIN)/python performance.py && ../$(BIN)/python memory.py && ../$(BIN)/python canaries.py
 
 check: lint types imports schemas gate
 

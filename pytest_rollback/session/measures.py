@@ -109,7 +109,7 @@ class Measures:
             return  # the verdict tells of it
         for found in findings:
             if found.action is not Action.NOTE:
-                warn(_in_words(found))
+                warn("\n".join([_in_words(found), *filter(None, [judged.detail])]))
         if judged.status in NO_JUDGEMENT:
             warn(f"{judged.name}: {judged.status.value}{f': {judged.detail}' if judged.detail else ''}")
 
