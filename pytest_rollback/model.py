@@ -187,6 +187,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     signals: tuple[Signal, ...] = ()
     obstacles: tuple[Obstacle, ...] = ()
     collected: int = 0
+    expected: Annotated[tuple[str, ...], Meta(description="the metrics that have a baseline, and so are measured")] = ()
 
 
 class Judged(Struct, frozen=True, kw_only=True):

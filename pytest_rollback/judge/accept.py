@@ -46,6 +46,7 @@ class Change(Struct, frozen=True, kw_only=True):
     kind: str
     was_unit: str = ""
     metric: str = ""
+    labels: tuple[str, ...] = ()
     basis: dict[str, Any] = {}
     remark: str = ""
 
@@ -107,6 +108,7 @@ def baseline_of(change: Change, accepted: Accepted) -> Baseline:
         unit=change.unit,
         value=change.now,
         environment=change.environment,
+        labels=change.labels,
         basis=change.basis,
         accepted=accepted,
     )
@@ -291,6 +293,7 @@ class _Case:
             kind=kind,
             was_unit=known.unit if known is not None else "",
             metric=measurement.metric,
+            labels=measurement.labels,
             basis=measurement.basis,
             remark=remark,
         )

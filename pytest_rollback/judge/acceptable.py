@@ -5,10 +5,13 @@ Nothing is of one that looked at less than all, or that failed for any other cau
 
 from __future__ import annotations
 
-from pytest_rollback.judge.accept import REPLACE, How
+from pytest_rollback.judge.accept import How
 from pytest_rollback.judge.tally import FAILING
-from pytest_rollback.model import Action, Evidence, Finding, Outcome, Reason, Report, Status, TestResult
+from pytest_rollback.model import Action, Evidence, Finding, LossKind, Outcome, Reason, Report, Status, TestResult
 
+BLOCKED = (Status.REGRESSED, Status.OVER_LIMIT)
+UNRECORDED, EROSION = "improvement-unrecorded", "erosion"
+OF_OTHER_ROWS = (LossKind.PROTECTED, LossKind.MACHINE)
 REGRESSION = "RegressionError"
 ANCESTORS = frozenset({REGRESSION, "AssertionError"})
 PLAIN = "accept from a plain gate over the whole project: pytest --safety-gate --accept-baselines ..."
@@ -32,14 +35,16 @@ def why_not(
 
 def _other_cause(report: Report, evidence: Evidence, how: How) -> str | None:
     """Name what else than its numbers keeps the session from passing."""
-    let_through = {Reason.NO_BASELINE, Reason.TOO_FEW, *([Reason.NOT_COMPARABLE] if how is How.ALL else [])}
+    let_through = (Reason.NO_BASELINE, Reason.TOO_FEW, Reason.NOT_COMPARABLE)  # each keeps its own number alone
     for obstacle in report.obstacles:
         if obstacle.reason not in let_through:
-            more = f"; {REPLACE}" if obstacle.reason is Reason.NOT_COMPARABLE else ""
-            return f"the session is inconclusive for another cause: {obstacle.detail}{more}"
-    for_numbers = {result.test for result in evidence.tests if _failed_for_numbers(result)}
+            return f"the session is inconclusive for another cause: {obstacle.detail}"
+    blocked = {judged.name for judged in report.measurements if judged.status in BLOCKED}
+    measuring = {number.test for number in evidence.measurements if number.name in blocked}
+    for_numbers = {result.test for result in evidence.tests if result.test in measuring and _failed_for_numbers(result)}
+    by_numbers = _told_of_numbers(report, evidence, how)
     for finding in report.findings:
-        if not _is_explained(finding, for_numbers):
+        if not _is_explained(finding, for_numbers) and finding.reason not in by_numbers:
             return f"the session did not hold for another cause: {finding.trigger}: {finding.reason}"
     failing = [test.test for test in evidence.tests if test.outcome in FAILING and test.test not in for_numbers]
     if failing:
@@ -47,6 +52,15 @@ def _other_cause(report: Report, evidence: Evidence, how: How) -> str | None:
     if any(result.outcome is Outcome.FLAKY for result in evidence.tests if result.marks):
         return "the session held only after a rerun; accept from a steady one"
     return "tests outside the gate failed" if report.failed_outside else None
+
+
+def _told_of_numbers(report: Report, evidence: Evidence, how: How) -> set[str]:
+    """Give the facts that accepting puts right: an improvement that nobody accepted, a baseline that was withdrawn."""
+    told = {signal.detail for signal in evidence.signals if signal.name == UNRECORDED and how is not How.NEW}
+    lost = [loss for loss in report.losses if loss.approved is None and loss.kind not in OF_OTHER_ROWS]
+    if lost and all(loss.kind is LossKind.BASELINE for loss in lost):
+        told |= {signal.detail for signal in evidence.signals if signal.name == EROSION}
+    return told
 
 
 def _failed_for_numbers(result: TestResult) -> bool:

@@ -24,6 +24,7 @@ from pytest_rollback.policy.rules import Policy
 GATE = "pytest --safety-gate"
 ACCEPT = f'{GATE} --accept-baselines new --baseline-reason "..."'
 CHECKS = "checks::"  # what no plain run of pytest knows
+RATCHET = "ratchet"
 MARK_ONE = "mark one test with @pytest.mark.golden_path, then run: pytest --safety-gate"
 BY_MATRIX = "by the matrix alone"
 NO_ROLLBACK = "a rollback does not help against this"
@@ -87,6 +88,8 @@ def _after_a_block(judgement: Judgement, lost: list[Loss], base: Base | None, *,
         return f"pytest-rollback restore {' '.join(map(shlex.quote, files))}"
     taken_away = {loss.what for loss in lost}
     tests = [test for finding in blocking for test in finding.tests if test and test not in taken_away]
+    if blocking[0].trigger == RATCHET:
+        return ACCEPT.replace("new", "better")
     if tests and tests[0].startswith(CHECKS):
         return f"{GATE} {'--gate-staged ' if staged else ''}-k {shlex.quote(tests[0].removeprefix(CHECKS))}"
     if tests:

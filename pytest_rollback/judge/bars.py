@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -14,6 +15,7 @@ from pytest_rollback.policy.rules import Policy
 GONE, DAMAGED = "gone", "damaged"
 CONTRACT = "contract"
 NOISE = 1.1
+WAITING = "waiting"
 
 
 def lowered(base: Shelf, now: Shelf, policy: Policy) -> list[Loss]:
@@ -68,6 +70,8 @@ def _worse(was: Baseline, now: Shelf, policy: Policy) -> str | None:
         return DAMAGED if now.trouble(was.name, was.environment) else GONE
     if is_now.metric != was.metric:
         return f"a baseline of the kind {is_now.metric or 'none'}"
+    if lost := set(was.labels) - set(is_now.labels):
+        return f"no longer labelled {', '.join(sorted(lost))}"
     return _worse_contract(was, is_now) if _is_contract(was) else _worse_number(was, is_now, policy)
 
 
@@ -97,12 +101,19 @@ def _worse_number(was: Baseline, is_now: Baseline, policy: Policy) -> str | None
 def _is_slower(was: dict[str, Any], now: dict[str, Any]) -> bool:
     """Whether what times are really held against allows more, whatever stands beside it as the value."""
     before, after = _pace(was), _pace(now)
+    if was.get("kind") != now.get("kind") or _number(now, "spread") > max(2 * _number(was, "spread"), NOISE - 1):
+        return bool(was)
     return before is not None and (after is None or after > before * NOISE)
 
 
+def _number(basis: dict[str, Any], key: str) -> float:
+    value = basis.get(key, 0.0)
+    return float(value) if isinstance(value, (int, float)) else math.inf
+
+
 def _pace(basis: dict[str, Any]) -> float | None:
-    """Give a time in units of the calibration beside it."""
-    seconds, calibration = basis.get("seconds"), basis.get("calibration")
+    """Give a time in units of the calibration beside it; what waits takes as long on any machine."""
+    seconds, calibration = basis.get("seconds"), 1.0 if basis.get("kind") == WAITING else basis.get("calibration")
     if isinstance(seconds, (int, float)) and isinstance(calibration, (int, float)) and calibration > 0:
         return seconds / calibration
     return None

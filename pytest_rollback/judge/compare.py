@@ -28,6 +28,10 @@ def judge_measurement(measurement: Measurement, rules: Metric | None, *, needs_b
     if not math.isfinite(measurement.value) or (baseline is not None and not math.isfinite(baseline)):
         return _judged(measurement, unit, Status.INVALID, readable=False)
     if rules is None or not _is_comparable(unit, rules):
+        if rules is not None and not measurement.detail:
+            read = f"it is in {unit or 'no unit'}, and the policy reads it in {rules.unit or 'no unit'}"
+            remedy = f'say unit = "{unit}" in [metrics.{measurement.name}]'
+            measurement = structs.replace(measurement, detail=f"{read}; {remedy}")
         return _judged(measurement, unit, Status.NOT_COMPARABLE, baseline=baseline, assumed=assumed)
     crossed = crossed_limit(measurement.value, unit, rules)
     change = None if baseline is None else measurement.value - baseline

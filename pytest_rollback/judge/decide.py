@@ -98,6 +98,7 @@ SAID = {
     Outcome.WITHHELD: "withheld after its group was stopped",
     Outcome.LEFT_OUT: "left out of the run",
 }
+WITHDRAW = "measure it, or withdraw that: pytest-rollback baselines invalidate"
 NOBODY = 'failed, and no row of the matrix judges them (a row with action = "note" would let them through)'
 REASONS = tuple(Reason)
 
@@ -224,6 +225,10 @@ def _not_measured(measurements: tuple[Judged, ...], evidence: Evidence, policy: 
     for name, metric in policy.metrics.items():
         if metric.required and name not in seen:
             yield Obstacle(reason=Reason.NOT_MEASURED, detail=f"{name}: the policy requires it, nothing measured it")
+    for name in sorted({*evidence.expected} - seen):
+        if name not in policy.metrics or not policy.metrics[name].required:
+            detail = f"{name}: it has a baseline, and nothing measured it; {WITHDRAW} {name}"
+            yield Obstacle(reason=Reason.NOT_MEASURED, detail=detail)
 
 
 def _no_tests(evidence: Evidence, *, whole: bool) -> Iterable[Obstacle]:

@@ -172,6 +172,7 @@ def fold(pieces: Sequence[Piece], unreadable: Iterable[str] = ()) -> tuple[Facts
         signals=_signals(own),
         obstacles=(*sorted(set(obstacles), key=lambda obstacle: (obstacle.reason.value, obstacle.detail)), *odd),
         collected=max(piece.packed.evidence.collected for piece in own),
+        expected=tuple(sorted({name for piece in own for name in piece.packed.evidence.expected})),
     )
     facts = Facts(
         evidence=evidence,

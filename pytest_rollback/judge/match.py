@@ -37,6 +37,8 @@ INFRASTRUCTURE = (
 )
 
 SOFT = (Action.WATCH, Action.NOTE)
+CONTRACT, NEW_LINE = "contract", "\n"
+MILLI = 1e-3
 
 
 class _Held(Struct, frozen=True):
@@ -288,13 +290,30 @@ def _adjective(trigger: Trigger) -> str:
 
 
 def _say(judged: Judged) -> str:
-    """Say where a number stands: `98.1 %, baseline 98.9 % (-0.8)`."""
-    unit = f" {judged.unit}".rstrip()
-    text = f"{number(judged.value or 0.0)}{unit}"
+    """Say where a number stands: `98.1 %, baseline 98.9 % (-0.8)`, `12 ms, baseline 8 ms (+50 %)`."""
+    if judged.metric == CONTRACT and judged.detail:
+        return f"{judged.name}: {judged.detail.partition(NEW_LINE)[0]}"
+    text = in_unit(judged.value or 0.0, judged.unit)
     if judged.limit is not None:
-        text += f", limit {number(judged.limit)}{unit}"
+        text += f", limit {in_unit(judged.limit, judged.unit)}"
     if judged.baseline is not None and judged.change is not None:
         baseline = "assumed baseline" if judged.assumed else "baseline"
-        sign = "-" if judged.change < 0 else "+"
-        text += f", {baseline} {number(judged.baseline)}{unit} ({sign}{number(abs(judged.change))})"
+        change = _change(judged.change, judged.baseline, judged.unit)
+        text += f", {baseline} {in_unit(judged.baseline, judged.unit)} ({change})"
     return f"{judged.name} {text}"
+
+
+def _change(change: float, baseline: float, unit: str) -> str:
+    """Write a change; of times, which are small numbers with many digits, in per cent."""
+    sign = "-" if change < 0 else "+"
+    if unit == "s" and baseline:
+        return f"{sign}{number(float(f'{abs(100 * change / baseline):.3g}'))} %"
+    return f"{sign}{number(abs(change))}"
+
+
+def in_unit(value: float, unit: str) -> str:
+    """Write a value with its unit, short times in milliseconds or microseconds."""
+    if unit == "s" and 0 < abs(value) < 1:
+        small = abs(value) < MILLI
+        return f"{number(float(f'{value * (1e6 if small else 1e3):.4g}'))} {'us' if small else 'ms'}"
+    return f"{number(value)} {unit}".rstrip()

@@ -53,6 +53,7 @@ class Baseline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     unit: str = ""
     value: float
     environment: str | None = None
+    labels: Annotated[tuple[str, ...], Meta(description="those that it was measured with, and is judged by")] = ()
     basis: Annotated[dict[str, Any], Meta(description="what a later measurement is held against beside it")] = {}
     pinned: Annotated[str | None, Meta(description="why it does not move; null where it may")] = None
     accepted: Accepted

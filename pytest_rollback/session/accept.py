@@ -169,7 +169,7 @@ def _next(config: pytest.Config, files: Sequence[str], ledger: Ledger | None) ->
         yield _line("next", "take that pattern away, or lay the baselines open behind it: !.pytest-rollback/")
     else:
         place = shlex.quote(os.path.relpath(folder / FOLDER, config.invocation_params.dir))
-        yield _line("next", f"git add {place}, then commit")
+        yield _line("next", f"git add {place} && git commit")
 
 
 def _ignoring(folder: Path, files: Sequence[str], extra: Mapping[str, str]) -> str:

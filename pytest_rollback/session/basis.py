@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_rollback.events import SCHEMA, TESTS, TestList
+from pytest_rollback.events import SCHEMA, TESTS, Judgment, TestList
 from pytest_rollback.policy.baselines import FOLDER, Shelf, shelve
 from pytest_rollback.policy.load import POLICY_FILES, choose_policy, load_policy, load_what_holds
 from pytest_rollback.policy.problems import PolicyError
@@ -88,6 +88,18 @@ class Basis:
 
     def _went_by_the_shipped_matrix(self) -> bool:
         return bool(self.tests.tests)
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Say as what kind each metric is known that the base has a baseline of, or that its verdict measured."""
+        known = {each.name: each.metric for each in self.shelf.baselines.values()}
+        if self.catalogue is None or self.found.tree is None:
+            return known
+        for recorded in self.catalogue.verdicts_of(self.found.tree, root=self.root)[:1]:
+            event = self.ledger.read(recorded.id).event
+            if isinstance(event, Judgment):
+                known = {judged.name: judged.metric for judged in event.measurements} | known
+        return known
 
     @cached_property
     def shelf(self) -> Shelf:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,14 +17,15 @@ from pytest_rollback.judge.approvals import approve, name_and_mail
 from pytest_rollback.judge.bars import higher_bar, lowered
 from pytest_rollback.judge.erosion import in_doubt, losses, policy_losses, protected_losses
 from pytest_rollback.model import Base, Loss, LossKind, Obstacle, Reason, Signal
-from pytest_rollback.policy.baselines import Shelf
+from pytest_rollback.policy.baselines import FOLDER, Shelf, shelve
+from pytest_rollback.policy.by_kind import newly_listed, written_out
 from pytest_rollback.policy.load import find_policy, load_policy
 from pytest_rollback.policy.problems import PolicyError
 from pytest_rollback.policy.rules import Policy
 from pytest_rollback.policy.shelf import take_shelf
 from pytest_rollback.policy.stricter import strictest
 from pytest_rollback.repo.base import Change, changes_between, machine_losses
-from pytest_rollback.repo.blobs import sources_between
+from pytest_rollback.repo.blobs import read_folder, sources_between
 from pytest_rollback.repo.catalogue import Catalogue
 from pytest_rollback.repo.identity import identity
 from pytest_rollback.repo.ledger import Ledger, LedgerError
@@ -37,6 +39,7 @@ from pytest_rollback.session.evidence import extra_rows
 from pytest_rollback.session.ground import Ground
 from pytest_rollback.session.machine import machine_key
 from pytest_rollback.session.observe import plain
+from pytest_rollback.session.sight import CHECKS
 from pytest_rollback.session.surroundings import environment_of
 from pytest_rollback.session.survey import Survey, SurveyError, arguments_of
 from pytest_rollback.session.trusted import Trusted, below, find_trusted
@@ -98,12 +101,14 @@ class Demands:
         self.root = below(ground.top, config.rootpath)
         self.notes: list[str] = []
         self.shelf = take_shelf(config.rootpath)
+        self.compared = self.own  # with what it newly lists written out, to be held against the base's
         self.basis: Basis | None = None
         self.before: Policy | None = None
         self.troubles: list[str] = []
         self.unreadable = ""
         if ground.head is not None and ground.kind != "survey":
             self._attempt(self._take_base)
+            self.ground = structs.replace(ground, unkeyed=(*ground.unkeyed, *self._loose()))
 
     @property
     def base(self) -> Base | None:
@@ -169,18 +174,23 @@ class Demands:
         self.before = before = basis.policy(self.added)
         if before is None:
             return
-        passed = [loss.what for loss in self._approved(policy_losses(before, self.own)) if loss.approved]
-        policy = strictest(before, self.own, but=passed)
+        if newly_listed(before, self.own):
+            before, self.compared = written_out(before, self.own, basis.kinds)
+            self.before = before
+        passed = [loss.what for loss in self._approved(policy_losses(before, self.compared)) if loss.approved]
+        policy = strictest(before, self.compared, but=passed)
         self.policy = structs.replace(policy, mode=before.mode, live=before.live, trusted=before.trusted)
 
     def yardstick(self, accepting: str = "") -> Yardstick:
         """Lay out what this session's numbers are held against: of both shelves the higher bar."""
         lost = self._attempt(lambda: self._approved(self._of_baselines())) or []
         but = [loss.what for loss in lost if loss.approved]
-        base = self.basis.shelf if self.basis is not None and lost else Shelf()
+        shelf = self.shelf
+        if self.basis is not None and self.before is not None and not self._is_base():
+            shelf = higher_bar(self.basis.shelf, shelf, self.before, but=but)
         return Yardstick(
             policy=self.policy,
-            shelf=higher_bar(base, self.shelf, self.before or self.own, but=but),
+            shelf=shelf,
             machine=machine_key(),
             is_gate=True,
             is_staged=self.ground.is_staged,
@@ -190,8 +200,9 @@ class Demands:
     def ground_of_checks(self) -> CheckGround:
         """Say what the checks of this session stand on."""
         head, ground = self.ground.head, self.ground
-        if not self.policy.checks or head is None:
-            return CheckGround(is_staged=ground.is_staged)
+        is_asked = ground.kind == "survey" and not self.config.option.collectonly  # about some tests alone
+        if not self.policy.checks or head is None or is_asked:
+            return CheckGround(is_staged=ground.is_staged, is_off=is_asked)
         altered = None
         if self.basis is not None and self.basis.found.tree is not None and any_protected(self.policy):
             found = self._attempt(lambda: self._approved(self._of_files()))
@@ -216,13 +227,33 @@ class Demands:
             Loss(name=f"policy:{path}", kind=LossKind.POLICY, what=path, was="a policy", now="gone")
             for path in (basis.lost_policies(tree) if tree else [])
         ]
-        return [*gone, *(policy_losses(self.before, self.own) if self.before is not None else [])]
+        return [*gone, *(policy_losses(self.before, self.compared) if self.before is not None else [])]
 
     def _of_baselines(self) -> list[Loss]:
         """Say which accepted baselines are gone, or accept worse."""
         if self.basis is None or self.before is None or self._is_base():
             return []
-        return lowered(self.basis.shelf, self.shelf, self.before)
+        found = lowered(self.basis.shelf, self.shelf, self.before)
+        if self.basis.shelf.baselines:  # what lies on the disk and in no commit is no promise to anybody
+            found += lowered(self.basis.shelf, self._committed, self.before)
+        return list({loss.name: loss for loss in reversed(found)}.values())
+
+    @cached_property
+    def _committed(self) -> Shelf:
+        """The baselines in the tree that is judged, as others will find them."""
+        tree = self.ground.tree
+        return shelve(read_folder(self._head.top, tree, f"{self.root}/{FOLDER}")) if tree else self.shelf
+
+    def _loose(self) -> tuple[str, ...]:
+        """Name the files of baselines that lie on the disk and in no tree, such as ignored ones: they are unkeyed."""
+        on_disk = {each.file for each in self.shelf.baselines.values()} | {*self.shelf.troubles}
+        if not on_disk or self.ground.tree is None or self.ground.kind == "survey":
+            return ()
+        kept = self._attempt(lambda: self._committed) or Shelf()
+        loose = on_disk - {each.file for each in kept.baselines.values()} - {*kept.troubles}
+        told = [odd.partition(": ")[2].rstrip("/") for odd in self.ground.unkeyed]
+        paths = (posixpath.normpath(f"{self.root}/{FOLDER}/{file}") for file in sorted(loose))
+        return tuple(f"in no commit: {path}" for path in paths if not any(path.startswith(odd) for odd in told if odd))
 
     def _of_tests(self, now: TestList) -> list[Loss]:
         """Say which tests are lost; where it hangs on what some of them do on the base, they are run there."""
@@ -235,12 +266,13 @@ class Demands:
         if not before.tests:
             return []  # the base had no gate that could be loosened
         sources = sources_between(self._head.top, basis.found.tree, tree, self.root)
-        doubtful = in_doubt(before, now, sources=sources)
+        doubtful = [test for test in in_doubt(before, now, sources=sources) if not test.startswith(CHECKS)]
         if doubtful:
             ran = basis.survey.run(basis.found.tree, basis.found.commit or "", doubtful)
             before = _with_outcomes(before, ran)
         each = {group.name: group.each_s for group in (self.before or self.own).groups}
-        return [*_moved_root(before, now), *losses(before, now, sources=sources, each=each)]
+        found = losses(before, now, sources=sources, each=each)
+        return [*_moved_root(before, now), *(loss for loss in found if not _is_of_policy(loss))]
 
     def _of_files(self) -> list[Loss]:
         """Say which protected files are altered. Patterns begin where their policy stands, wherever pytest starts."""
@@ -345,6 +377,11 @@ class Demands:
             msg = "there is no base outside git"
             raise LedgerError(msg)
         return head
+
+
+def _is_of_policy(loss: Loss) -> bool:
+    """Whether it is a check that is gone or stands in another group, of which the policy's own loss tells."""
+    return loss.what.startswith(CHECKS) and loss.kind in (LossKind.GONE, LossKind.UNMARKED)
 
 
 def _mails(change: Change) -> list[str]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
-from pytest_rollback.model import Evidence, Measurement, Obstacle, Reason, Signal, TestResult
+from pytest_rollback.model import Evidence, Measurement, Obstacle, Reason, Signal, Status, TestResult
 from pytest_rollback.session.yardstick import Yardstick
 
 ROWS = "pytest_rollback_triggers"
@@ -54,13 +55,19 @@ def collect_evidence(
         signals=(*signals, *(fact for fact in given if isinstance(fact, Signal))),
         obstacles=(*obstacles, *(Obstacle(reason=Reason.INVALID, detail=text) for text in wrong)),
         collected=collected,
+        expected=yardstick.expected(),
     )
 
 
 def _held(fact: Measurement, yardstick: Yardstick) -> Measurement:
-    """Hold a number that another plugin gave without a baseline against the one that was accepted for it."""
+    """Hold a number of another plugin against what was accepted for it; its own baseline counts where nothing was."""
     rules = yardstick.policy.metric(fact.name, fact.metric)
-    return fact if rules is None else yardstick.with_baseline(fact, rules)
+    if rules is None:
+        return fact
+    if fact.doubt is Status.LEFT_TO_CI and not yardstick.is_left_to_ci(rules):
+        fact = structs.replace(fact, doubt=Status.INVALID, detail="it was not measured, and is not left to CI here")
+    held = yardstick.with_baseline(structs.replace(fact, baseline=None), rules)
+    return fact if held.baseline is None and held.doubt is None else held
 
 
 def _ask(config: pytest.Config) -> tuple[list[Measurement | Signal], list[str]]:

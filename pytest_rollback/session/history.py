@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
+from itertools import islice
 
 from pytest_rollback.events import Judgment
 from pytest_rollback.judge.distance import distance_to_row
 from pytest_rollback.judge.trends import slip, slip_in_words
 from pytest_rollback.model import Judged, Measurement, Status
 from pytest_rollback.policy.rules import Policy
-from pytest_rollback.repo.catalogue import Wanted
+from pytest_rollback.repo.catalogue import Catalogue
+from pytest_rollback.repo.known_good import first_parents
 from pytest_rollback.repo.ledger import LedgerError
 from pytest_rollback.repo.plumbing import GitError
 from pytest_rollback.session.demands import Demands
 
 LOOKED_AT = 20
+FARTHEST = 200  # commits back
 KNOWN = frozenset({Status.HELD, Status.WATCHED, Status.REGRESSED, Status.OVER_LIMIT})
 
 
@@ -38,27 +42,45 @@ def slips(demands: Demands, judged: Sequence[tuple[Measurement, Judged]], policy
 
 
 def _past(demands: Demands) -> list[Judgment]:
-    """Read the last verdicts of this project, oldest first; of several on one tree the last."""
-    catalogue = demands.catalogue if demands.ground.head is not None else None
-    if catalogue is None:
+    """Read the last verdicts on the way to what is judged, oldest first: other branches are no steps of this one."""
+    head, catalogue = demands.ground.head, None
+    if head is not None and head.commit is not None:
+        catalogue = demands.catalogue
+    if head is None or catalogue is None:
         return []
-    tree = demands.ground.tree
-    recorded = catalogue.entries(Wanted(kinds=("verdict",), root=demands.root), limit=3 * LOOKED_AT)
-    last: dict[str, str] = {}
-    for each in recorded:  # newest first
-        if each.entry.whole and each.entry.tree and each.entry.tree != tree:
-            last.setdefault(each.entry.tree, each.id)
-    kept = demands.ledger.read_all(list(last.values())[:LOOKED_AT])
+    judged = demands.ground.tree
+    last: list[str] = []
+    with closing(first_parents(head.top, "HEAD", {})) as commits:
+        for _, tree in islice(commits, FARTHEST):
+            if tree != judged and (found := _verdict_on(catalogue, tree, demands.root)):
+                last.append(found)
+            if len(last) == LOOKED_AT:
+                break
+    kept = demands.ledger.read_all(last)
     return [stored.event for stored in reversed(kept) if isinstance(stored.event, Judgment)]
 
 
+def _verdict_on(catalogue: Catalogue, tree: str, root: str) -> str | None:
+    """Find the last verdict on the whole gate of a tree."""
+    return next((each.id for each in catalogue.verdicts_of(tree, root=root) if each.entry.whole), None)
+
+
 def _value_in(event: Judgment, now: Judged) -> list[float]:
-    """Give what a verdict measured of a number, where it measured the same on the same kind of machine."""
+    """Give what a verdict measured of a number, where it measured the same on the same kind of machine.
+
+    Times are told by how they stood to their baseline, which is what they were held against on that day's machine.
+    """
     alike = (now.name, now.unit, now.environment)
-    return [
-        judged.value
-        for judged in event.measurements
-        if (judged.name, judged.unit, judged.environment) == alike
-        and judged.value is not None
-        and judged.status in KNOWN
-    ]
+    found = []
+    for judged in event.measurements:
+        if (
+            (judged.name, judged.unit, judged.environment) != alike
+            or judged.value is None
+            or judged.status not in KNOWN
+        ):
+            continue
+        if judged.environment is None:
+            found.append(judged.value)
+        elif judged.baseline and now.baseline:
+            found.append(judged.value / judged.baseline * now.baseline)
+    return found

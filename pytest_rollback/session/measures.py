@@ -16,9 +16,10 @@ from pytest_rollback.errors import MeasurementError as MeasurementError  # noqa:
 from pytest_rollback.errors import MeasurementWarning as MeasurementWarning  # noqa: PLC0414
 from pytest_rollback.errors import RegressionError as RegressionError  # noqa: PLC0414
 from pytest_rollback.judge.decide import OF_ACTION, Standing
+from pytest_rollback.judge.text import readable
 from pytest_rollback.model import Action, Finding, Judged, Measurement, Status
 from pytest_rollback.policy.rules import Metric
-from pytest_rollback.session.yardstick import NO_JUDGEMENT, Yardstick, yardstick_of
+from pytest_rollback.session.yardstick import NO_JUDGEMENT, UnknownMetricError, Yardstick, yardstick_of
 
 OURS = str(Path(__file__).parents[1])
 MEASURED = pytest.StashKey[
@@ -55,7 +56,11 @@ class Measures:
         if not isinstance(name, str) or not name.strip() or not name.isprintable() or name != name.strip():
             msg = f'a metric\'s name is a word such as "search", not {name!r}'
             raise MeasurementError(msg)
-        return self.yardstick.rules(name, kind)
+        try:
+            return self.yardstick.rules(name, kind)
+        except UnknownMetricError as error:
+            self.refuse(name, str(error), kind)
+            raise
 
     def number(self, name: str, value: Any, what: str = "value") -> float:
         """Hold a number to being one: NaN and infinity are errors of whoever measured, and no score."""
@@ -65,8 +70,16 @@ class Measures:
             read = math.nan
         if not math.isfinite(read):
             msg = f"{name}: the {what} is {value!r}, which is no number that could be judged"
+            self.refuse(name, msg)
             raise MeasurementError(msg)
         return read
+
+    def refuse(self, name: str, why: str, kind: str = "") -> None:
+        """Keep that a number was none, so that a test which swallows the error passes no gate."""
+        detail = readable(why.partition("\n")[0])
+        number = Measurement(name=name, value=0.0, metric=kind, doubt=Status.INVALID, detail=detail, test=self.test)
+        self.config.stash.setdefault(MEASURED, {}).setdefault(self.test, {})[name] = number
+        self.config.stash.setdefault(OWNERS, {}).setdefault(name, self.test)
 
     def leave_to_ci(self, name: str, kind: str) -> None:
         """Note that a number was not measured here on purpose, so that nobody misses it."""
@@ -93,9 +106,11 @@ class Measures:
         name = measurement.name
         if name in self.own:
             msg = f"{name} is measured twice in this test; give the second a name of its own"
+            self.refuse(name, msg, measurement.metric)
             raise MeasurementError(msg)
         if owners.setdefault(name, self.test) != self.test:
             msg = f"{name} was measured by {owners[name]} already; a metric is measured once"
+            self.refuse(name, msg, measurement.metric)  # the verdict then knows of both
             raise MeasurementError(msg)
         self.own.add(name)  # a test that is run again measures anew, and what it measures last counts
         self.config.stash.setdefault(MEASURED, {}).setdefault(self.test, {})[name] = measurement
@@ -104,12 +119,12 @@ class Measures:
         __tracebackhide__ = True
         blocking = [found for found in findings if OF_ACTION[found.action] is Standing.FAILS]
         if blocking and not self.yardstick.accepting:
-            raise RegressionError("\n".join([*map(_in_words, blocking), *filter(None, [judged.detail])]))
+            raise RegressionError(_all_words(blocking, judged))
         if self.yardstick.is_gate:
             return  # the verdict tells of it
         for found in findings:
             if found.action is not Action.NOTE:
-                warn("\n".join([_in_words(found), *filter(None, [judged.detail])]))
+                warn(_all_words([found], judged))
         if judged.status in NO_JUDGEMENT:
             warn(f"{judged.name}: {judged.status.value}{f': {judged.detail}' if judged.detail else ''}")
 
@@ -127,6 +142,13 @@ def _frames_of_ours() -> int:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(OURS):
         frame, count = frame.f_back, count + 1
     return count
+
+
+def _all_words(found: list[Finding], judged: Judged) -> str:
+    """Say what fired, and then what else there is to say of the number."""
+    first, _, rest = judged.detail.partition("\n")
+    said = "\n".join(map(_in_words, found))
+    return "\n".join(filter(None, [said, "" if first in said else first, rest]))
 
 
 def _in_words(found: Finding) -> str:

@@ -14,6 +14,7 @@ from pytest_rollback.judge.tally import FAILING
 from pytest_rollback.model import Measurement, Obstacle, Reason, Signal, Status, TestResult
 from pytest_rollback.session.demands import Demands
 from pytest_rollback.session.sight import CHECKS, Sight
+from pytest_rollback.session.workers import are_used
 from pytest_rollback.session.yardstick import YARDSTICK
 
 BROKEN, TREND, UNRECORDED = "imports-broken", "trend", "improvement-unrecorded"
@@ -58,6 +59,9 @@ class Numbers:
                 tests = tuple(sorted({number.test for number in self._all if number.name == name and number.test}))
                 detail = f"{name} was measured {times} times; a metric is measured once"
                 yield Obstacle(reason=Reason.INVALID, detail=detail, tests=tests)
+        for test, numbers in self.sight.measured.items():
+            detail = f"{', '.join(sorted(numbers))}: measured after the test that did so had ended"
+            yield Obstacle(reason=Reason.INVALID, detail=detail, tests=(test,))
 
     def signals(self, results: Sequence[TestResult]) -> Iterator[Signal]:
         """Tell the matrix what the numbers say beside themselves, and what the checks found."""
@@ -69,7 +73,7 @@ class Numbers:
         if os.environ.get(IN_CI, "").lower() not in NO:
             better = [number.name for number in self.measured if self._is_unrecorded(number)]
             if better:
-                detail = f"better than accepted: {', '.join(better)}; pytest --safety-gate --accept-baselines better"
+                detail = f"better than accepted: {', '.join(better)}"
                 yield Signal(name=UNRECORDED, detail=detail)
 
     def notes(self) -> Iterator[str]:
@@ -78,6 +82,9 @@ class Numbers:
             from pytest_rollback.session.fixtures.benchmarks import left_behind
 
             yield from filter(None, [left_behind(self.config, self.yardstick)])
+            if self.sight.benchmarked and are_used(self.config):
+                tests = ", ".join(sorted(self.sight.benchmarked)[:TOLD])
+                yield f"pytest-benchmark times nothing in workers, so these were run and not timed: {tests}"
         unmarked = self.sight.unmarked
         seen = {number.name for number in self._all} | {number.metric for number in self._all}
         missing = [name for name, rules in self.policy.metrics.items() if rules.required and name not in seen]

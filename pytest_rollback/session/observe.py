@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -16,6 +17,7 @@ EXCEPTIONS = "rollback_exceptions"
 WITHHELD = "safety gate: withheld, "
 OUTCOMES = tuple(Outcome)
 TOLD = 400
+OURS = re.compile(r"^pytest_rollback\.[\w.]+\.(?=\w+: )")  # of an error of ours the name says enough
 PLAIN_ANCESTORS = frozenset({object, BaseException, Exception})
 
 
@@ -144,7 +146,7 @@ def message_of(report: pytest.TestReport | pytest.CollectReport) -> str:
         lines = [line for line in str(longrepr or "").splitlines() if line.strip()]
         errors = [line[1:] for line in lines if line.startswith("E ")]
         text = (errors or lines or [""])[-1]
-    return plain(text.strip().partition("\n")[0])
+    return plain(OURS.sub("", text.strip().partition("\n")[0]))
 
 
 def plain(text: str) -> str:

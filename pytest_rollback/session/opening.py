@@ -68,6 +68,7 @@ def _open(config: pytest.Config, taken: dict[str, str]) -> Gate:
     ground = stand(config, taken)
     outlets = Outlets(config, config.option.rollback_reports, ground.folder)
     demands = Demands(config, ground)
+    ground = demands.ground
     policy = demands.policy
     config.option.continue_on_collection_errors = True
     config.option.loadscopereorder = False  # xdist would start with the largest file, not with the most critical one

@@ -19,6 +19,7 @@ from pytest_rollback.session.stale import report_paths
 from pytest_rollback.show import files, terminal
 
 WIDTH = 80
+CHECKS = "checks"  # a group that nobody has heard of who has none
 NEXT = "next "
 
 
@@ -35,7 +36,8 @@ class Outlets:
 
     def header(self, policy: Policy, subject: Subject) -> str:
         """Say in one line what is in front of the change."""
-        parts = [", ".join(group.name for group in policy.groups), f"policy: {policy.source}"]
+        used = (group.name for group in policy.groups if policy.checks or group.name != CHECKS)
+        parts = [", ".join(used), f"policy: {policy.source}"]
         if policy.phase is not None:
             risk = f" (risk {policy.phase.risk})" if policy.phase.risk else ""
             parts.append(f"phase: {policy.phase.name}{risk}")

@@ -24,7 +24,7 @@ from pytest_rollback.repo.protected import snapshot
 from pytest_rollback.repo.wording import now
 from pytest_rollback.session.demands import Demands
 from pytest_rollback.session.ground import Ground
-from pytest_rollback.session.sight import CHECKS, Sight
+from pytest_rollback.session.sight import Sight
 from pytest_rollback.session.surroundings import asked_of, selection_of
 from pytest_rollback.show import json
 
@@ -102,7 +102,7 @@ def test_list(results: Iterable[TestResult], sight: Sight, root: str, settings: 
             steps_aside=test in sight.asides,
         )
         for test, marks in sight.marks.items()
-        if marks and not test.startswith(CHECKS)  # the policy says which checks there are
+        if marks
     )
     return TestList(root=root, settings=settings, tests=tuple(sorted(tests, key=lambda listed: listed.test)))
 

@@ -58,7 +58,7 @@ class Selection:
         self, session: pytest.Session, items: list[pytest.Item], config: pytest.Config
     ) -> Generator[None]:
         """Take the gate tests, after everyone else has marked, shuffled and deselected."""
-        if self.policy.checks:
+        if self.policy.checks and not self.ground.is_off:
             self._add_checks(session, items)
         before = list(items)
         yield
@@ -110,6 +110,8 @@ class Selection:
                 self.sight.doubles.add(item.nodeid)
             marks[item.nodeid] = own
             if own:
+                if "benchmark" in getattr(item, "fixturenames", ()):
+                    self.sight.benchmarked.add(item.nodeid)
                 self.sight.note(item)
                 if not item.nodeid.startswith(CHECKS):
                     self.sight.folders.add(str(item.path.parent))

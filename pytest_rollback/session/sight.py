@@ -38,6 +38,7 @@ class Manifest(msgspec.Struct, frozen=True):
     folders: list[str]
     left: list[str]
     unmarked: list[str]
+    benchmarked: list[str]
 
 
 class Sight:
@@ -66,6 +67,7 @@ class Sight:
         self.folders: set[str] = set()  # that gate tests were collected from
         self.is_collected = False
         self.left: set[str] = set()  # checks that are left to CI
+        self.benchmarked: set[str] = set()  # gate tests with the fixture of pytest-benchmark
         self.unmarked: list[str] = []  # tests that measure and belong to no group
         self.measured: dict[str, dict[str, Measurement]] = {}  # what tests of this process measured, until they end
         self.numbers: dict[str, list[Measurement]] = {}
@@ -179,6 +181,7 @@ class Sight:
             sorted(self.folders),
             sorted(self.left),
             self.unmarked,
+            sorted(self.benchmarked),
         )
         return msgspec.msgpack.encode(manifest)
 
@@ -195,6 +198,7 @@ class Sight:
         self.folders.update(manifest.folders)
         self.left.update(manifest.left)
         self.unmarked = manifest.unmarked
+        self.benchmarked.update(manifest.benchmarked)
         for plugin, paths in manifest.ignored_by.items():
             known = self.ignored_by.setdefault(plugin, [])
             known.extend(path for path in paths if path not in known)

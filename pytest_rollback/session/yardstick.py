@@ -71,6 +71,16 @@ class Yardstick(Struct, frozen=True, kw_only=True):
         trouble = self.shelf.trouble(name, environment)
         return f"{FOLDER}/{file_of(name, environment)} {trouble}" if trouble else ""
 
+    def expected(self) -> tuple[str, ...]:
+        """Name the metrics that have a baseline here, and so must be measured again: one that is not is forgotten."""
+        known = [each for each in self.shelf.baselines.values() if each.environment in (None, self.machine)]
+        return tuple(dict.fromkeys(each.name for each in known if not self._is_left(each)))
+
+    def _is_left(self, baseline: Baseline) -> bool:
+        rules = self.policy.metric(baseline.name, baseline.metric)
+        per_environment = baseline.environment is not None
+        return rules is not None and (self.is_left_to_ci(rules) or rules.per_environment != per_environment)
+
     def with_baseline(self, measurement: Measurement, rules: Metric) -> Measurement:
         """Look up what was accepted for a number, unless whoever measured it has done so."""
         if measurement.baseline is not None or measurement.doubt is not None:
@@ -82,6 +92,10 @@ class Yardstick(Struct, frozen=True, kw_only=True):
         known = self.baseline(measurement.name, rules)
         if known is None:
             return measurement
+        if known.metric != measurement.metric:
+            kinds = f"is measured as {measurement.metric or 'a rate'}, and was accepted as {known.metric or 'a rate'}"
+            return structs.replace(measurement, doubt=Status.NOT_COMPARABLE, detail=f"it {kinds}; accept a new one")
+        measurement = structs.replace(measurement, labels=tuple(dict.fromkeys((*measurement.labels, *known.labels))))
         unit = measurement.unit or rules.unit
         value = convert(known.value, known.unit, unit)
         if value is None or bool(known.unit) != bool(unit):

@@ -15,6 +15,7 @@ from pytest_rollback.model import (
     Outcome,
     Recommendation,
     Report,
+    Status,
     Verdict,
 )
 
@@ -79,6 +80,9 @@ def ran(report: Report) -> str:
         (_count(report, Outcome.XPASSED), "passed though expected to fail"),
     )
     tail = "".join(f"; {number} {what}" for number, what in rest if number)
+    numbers = sum(judged.status is Status.LEFT_TO_CI for judged in report.measurements)
+    if numbers:
+        tail += f"; {numbers} number{'s' * (numbers != 1)} left to CI"
     approved = sum(loss.approved is not None for loss in report.losses)
     if approved:
         tail += f"; {approved} loss{'es' * (approved != 1)} approved"

@@ -367,7 +367,9 @@ def test_a_session_that_held_or_failed_for_its_numbers_is_fine() -> None:
     assert refused(measurements=(number(90.5, baseline=95.0),)) is None
     assert refused(measurements=(number(80.0), number(3.0, "bare"))) is None
     assert refused(measurements=(number(95.0, low=80.0, high=99.0),)) is None
-    assert refused(tests=(PASSED, failed(*FOR_NUMBERS)), measurements=(number(90.5, baseline=95.0),), status=1) is None
+    missed = (number(90.5, baseline=95.0, test="test_b"),)
+    assert refused(tests=(PASSED, failed(*FOR_NUMBERS)), measurements=missed, status=1) is None
+    assert refused(tests=(PASSED, failed(*FOR_NUMBERS)), measurements=(number(),), status=1) is not None
     assert refused(signals=(Signal(name="warnings", detail="3 warnings"),)) is None
     assert refused(signals=(Signal(name="erosion-unchecked", detail="a shallow clone"),)) is None
 
@@ -412,14 +414,18 @@ def test_nothing_is_accepted_from_a_session_that_failed_for_another_cause(sessio
     assert why in said
 
 
-def test_what_cannot_be_compared_is_for_all_alone() -> None:
-    """Whoever asks for new or better ones would take a damaged file for none."""
-    doubtful = (number(95.0, doubt=Status.NOT_COMPARABLE, detail="score.json is damaged"),)
-    assert refused("all", measurements=doubtful) is None
-    for how in ("new", "better"):
-        said = refused(how, measurements=doubtful)
-        assert said is not None
-        assert "score.json is damaged; --accept-baselines all replaces it" in said
+@pytest.mark.parametrize("how", ["new", "better", "all"])
+def test_what_cannot_be_compared_keeps_no_other_number_from_being_accepted(how: str) -> None:
+    """A damaged file is for its own number alone; what becomes of that, the plan says."""
+    doubtful = (number(95.0, doubt=Status.NOT_COMPARABLE, detail="score.json is damaged"), number(3.0, "other"))
+    assert refused(how, measurements=doubtful) is None
+
+
+def test_what_accepting_puts_right_is_no_other_cause() -> None:
+    """An improvement that nobody accepted, in CI, where only CI's own times can be accepted."""
+    better = Signal(name="improvement-unrecorded", detail="better than accepted: score")
+    assert refused("better", signals=(better,)) is None
+    assert refused("new", signals=(better,)) is not None
 
 
 def test_a_verdict_that_was_used_again_measured_nothing() -> None:

@@ -244,11 +244,11 @@ def test_a_row_watches_a_number_by_its_name_or_its_kind(watched: str) -> None:
 @pytest.mark.parametrize(
     ("measurement", "reason"),
     [
-        (queue(1.6), "q 1.6 s, baseline 1 s (+0.6)"),
+        (queue(1.6), "q 1.6 s, baseline 1 s (+60 %)"),
         (Measurement(name="compliance", value=98.1, baseline=98.9), "compliance 98.1 %, baseline 98.9 % (-0.8)"),
         (Measurement(name="compliance", value=96.5), "compliance 96.5 %, assumed baseline 98 % (-1.5)"),
         (Measurement(name="start-up", value=12000, unit="ms"), "start-up 12000 ms, limit 10000 ms"),
-        (Measurement(name="start-up", value=12, baseline=12), "start-up 12 s, limit 10 s, baseline 12 s (+0)"),
+        (Measurement(name="start-up", value=12, baseline=12), "start-up 12 s, limit 10 s, baseline 12 s (+0 %)"),
         (Measurement(name="free", value=0, baseline=2), "free 0, baseline 2 (-2)"),
         (Measurement(name="free", value=1234567, baseline=4e6), "free 1234567, baseline 4000000 (-2765433)"),
     ],

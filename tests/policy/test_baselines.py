@@ -122,6 +122,7 @@ def test_a_file_is_written_a_key_a_line_and_always_the_same() -> None:
         '  "unit": "s",',
         '  "value": 0.012,',
         '  "environment": null,',
+        '  "labels": [],',
         '  "basis": {},',
         '  "pinned": null,',
         '  "accepted": {',

@@ -77,6 +77,18 @@ ROWS = {
         (number("contract", 1, 0), number("contract", 7, 0)),
         (number("contract", 0, 0), number("contract", 1)),
     ),
+    "violations": Row(
+        "high",
+        "investigate",
+        10 * MIN,
+        "commit",
+        30 * MIN,
+        (number("violations", 12, 10), number("violations", 1, 0)),
+        (number("violations", 11, 10), number("compliance", 12, 10)),
+    ),
+    "violations-rise": Row(
+        "medium", "watch", HOUR, None, 2 * HOUR, (number("violations", 11, 10),), (number("violations", 9, 10),)
+    ),
     "trend": Row("low", "watch", 2 * HOUR, None, 4 * HOUR, (said("trend"),), (said("trends"),)),
     "ratchet": Row(
         "medium", "investigate", 10 * MIN, None, 4 * HOUR, (said("improvement-unrecorded"),), (said("improvement"),)

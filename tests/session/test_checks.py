@@ -115,6 +115,31 @@ def test_a_check_that_a_change_drops_still_runs(gate: RunGate, repository: Repos
     assert sorted(loss["name"] for loss in ran.report["losses"]) == ["policy:checks.one", "policy:checks.two"]
 
 
+@pytest.mark.parametrize("mark", ["xfail", "skip"])
+def test_a_check_that_is_made_to_step_aside_is_a_loss(gate: RunGate, repository: Repository, mark: str) -> None:
+    """As with any gate test: what passed on the base may not be expected to fail."""
+    repository.write("pytest-rollback.toml", '[checks.ok]\nkind = "command"\ncommand = ["python", "ok.py"]\n')
+    repository.commit(test_it_py="import pytest\n" + WORKS, ok_py="")
+    assert gate().status == 0
+    repository.write(
+        "conftest.py",
+        "import pytest\ndef pytest_collection_modifyitems(items):\n    for item in items:\n"
+        f"        if item.name == 'ok':\n            item.add_marker(pytest.mark.{mark})\n",
+    )
+    repository.commit(ok_py="raise SystemExit(3)")
+    ran = gate()
+    kind = {"xfail": "xfailed", "skip": "skipped"}[mark]
+    assert (ran.status, [loss["name"] for loss in ran.report["losses"]]) == (80, [f"{kind}:checks::ok"]), ran.text
+
+
+def test_a_check_behind_a_block_is_withheld(gate: RunGate, repository: Repository) -> None:
+    """A staged gate stops after the first blocking group, and a check is as good a test as any."""
+    repository.write("pytest-rollback.toml", '[checks.all]\nkind = "syntax"\n')
+    repository.commit(test_it_py="import pytest\n@pytest.mark.golden_path\ndef test_works(): assert False\n")
+    ran = gate("", mode="--gate-staged", process=True)
+    assert (ran.status, ran.obstacles) == (80, {"not run": ["checks::all"]}), ran.text
+
+
 @pytest.mark.parametrize(
     ("change", "status", "counts"),
     [("", 0, {"passed": 2}), ("altered", 80, {"passed": 1, "failed": 1})],

@@ -78,9 +78,11 @@ def test_a_coroutine_that_nobody_runs_is_not_passed(gate: RunGate) -> None:
 
 
 def test_a_benchmark_is_a_gate_test_too(gate: RunGate) -> None:
-    """And where benchmarks are skipped, the group has shown nothing."""
+    """What it measured is a number like any other; where benchmarks are skipped, the group has shown nothing."""
     code = "@pytest.mark.golden_path\ndef test_it(benchmark): benchmark(lambda: None)\n"
-    assert gate(code, "-pbenchmark", process=True).status == 0
+    gated = gate(code, "-pbenchmark", process=True)
+    assert (gated.status, gated.counts) == (81, {"passed": 1})
+    assert [each["name"] for each in gated.report["measurements"]] == ["test_it"]
     assert gate(code, "-pbenchmark", "--benchmark-skip", process=True).status == 81
 
 

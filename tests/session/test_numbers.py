@@ -199,7 +199,162 @@ def test_numbers_of_other_plugins_are_held_against_baselines_too(gate: RunGate, 
     assert (ran.status, ran.triggers) == (80, ["compliance-drop"])
 
 
+MEASURING = """
+@pytest.mark.golden_path
+def test_score(compliance):
+    {code}
+
+@pytest.mark.golden_path
+def test_other(): ...
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "pass",
+        "compliance.check('Architecture', 99)",
+        "import threading; threading.Thread(target=lambda: None).start()",
+    ],
+)
+def test_a_number_that_has_a_baseline_must_be_measured(gate: RunGate, pytester: pytest.Pytester, code: str) -> None:
+    """Whoever stops measuring has not become good."""
+    accept(pytester.path, "architecture", 98.9)
+    ran = gate(MEASURING.format(code=code))
+    assert (ran.status, ran.report["reason"]) == (81, "not measured"), ran.text
+    assert "architecture: it has a baseline, and nothing measured it" in ran.words
+
+
+def test_a_baseline_of_another_kind_of_machine_waits_for_that(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """Times of CI say nothing here, and nobody here measures them."""
+    accept(pytester.path, "search", 0.2, metric="performance", unit="s", environment="cpython3.9-beos-m68k-1-00000000")
+    assert gate(MEASURING.format(code="pass")).status == 0
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "compliance.check('style', float('nan'))",
+        "compliance.check('style', 'many')",
+        "compliance.check('style', True)",
+        "compliance.check('stile', 99)",
+        "compliance.check('style', 99); compliance.check('style', 10)",
+    ],
+)
+def test_an_error_of_measuring_that_a_test_swallows_is_heard(
+    gate: RunGate, pytester: pytest.Pytester, code: str
+) -> None:
+    """A regression that is swallowed blocks, and what is no number at all must not do better."""
+    pytester.path.joinpath("pytest-rollback.toml").write_text("[metrics.style]\nrequired = false\n", "utf-8")
+    ran = gate(MEASURING.format(code=f"import contextlib\n    with contextlib.suppress(Exception):\n        {code}"))
+    assert ran.status == 81, ran.text
+    assert ran.report["reason"] in ("invalid measurement", "not comparable")
+
+
+def test_a_regression_that_a_test_swallows_blocks(gate: RunGate) -> None:
+    """The number stands, whatever the test makes of it."""
+    ran = gate(MEASURING.format(code="with pytest.raises(AssertionError): compliance.check('architecture', 9)"))
+    assert (ran.status, ran.triggers) == (80, ["compliance-drop"])
+
+
+def test_a_plugin_can_not_bring_the_baseline_that_it_is_held_against(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """What somebody accepted counts; nor is anything left to CI that is judged here."""
+    accept(pytester.path, "docs", 98.9)
+    for given in ("baseline=10.0", "doubt=Status.LEFT_TO_CI"):
+        pytester.makeconftest(
+            f"""
+            from pytest_rollback.model import Measurement, Status
+            def pytest_rollback_evidence(config):
+                return Measurement(name="docs", value=10.0, metric="compliance", {given})
+            """
+        )
+        assert gate("@pytest.mark.golden_path\ndef test_works(): ...").status != 0
+
+
+def test_a_score_of_which_less_is_better_is_judged_by_its_rise(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """Findings of a linter: falling is good, and 300 in place of 3 is not."""
+    accept(pytester.path, "findings", 3, metric="violations", unit="")
+    pytester.path.joinpath("pytest-rollback.toml").write_text('[metrics.findings]\nbetter = "lower"\n', "utf-8")
+    assert gate(MEASURING.format(code="compliance.check('findings', 2)")).status == 0
+    ran = gate(MEASURING.format(code="compliance.check('findings', 300)"))
+    assert (ran.status, ran.triggers) == (80, ["golden-path", "violations"])
+
+
+def test_a_rate_is_not_held_against_a_baseline_of_another_kind(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """Nor does it hold for want of a row that looks at it."""
+    accept(pytester.path, "login-rate", 98.9)
+    ran = gate(MEASURING.format(code="compliance.rate('login', 5000, 5000)"))
+    assert (ran.status, ran.report["reason"]) == (81, "not comparable")
+
+
 # --- the trusted base ---
+
+
+@pytest.mark.parametrize(
+    ("table", "value"),
+    [
+        ('better = "lower"\nunit = "%"\n', 10.0),
+        ("per-environment = true\nassumed = 10.0\n", 10.0),
+        ("assumed = 10.0\n", 10.0),
+        ("tolerance = 100.0\n", 95.0),
+    ],
+)
+def test_a_table_of_its_own_takes_no_number_from_under_the_rules_of_its_kind(
+    gate: RunGate, repository: Repository, table: str, value: float
+) -> None:
+    """Not where the base has judged it, by a baseline or by none."""
+    repository.commit(test_it_py="import pytest\n" + SCORE.format(value=98.9))
+    assert gate().status == 0
+    repository.git("checkout", "-q", "-b", "topic")
+    repository.write("pytest-rollback.toml", f"[metrics.architecture]\n{table}")
+    repository.commit(test_it_py="import pytest\n" + SCORE.format(value=value))
+    ran = gate()
+    assert ran.status == 80, ran.text
+    assert measured(ran.report)["architecture"][2] == "regressed"
+
+
+def test_an_approved_baseline_below_what_is_assumed_goes_on_counting(gate: RunGate, repository: Repository) -> None:
+    """Approved once, it is the base's own from then on."""
+    accept(repository.path, "architecture", 91)
+    repository.commit(
+        "start\n\nGate-Approved: baseline:architecture it is 91", test_it_py="import pytest\n" + SCORE.format(value=91)
+    )
+    repository.commit("other", other_py="")
+    ran = gate()
+    assert (ran.status, measured(ran.report)["architecture"]) == (0, (91, 91, "held")), ran.text
+
+
+@pytest.mark.parametrize("how", ["ignored", "untracked", "linked"])
+def test_baselines_that_no_commit_holds_are_no_promise(gate: RunGate, repository: Repository, how: str) -> None:
+    """They judge here, and the verdict is nobody's known good; taken out of git, they are gone."""
+    path = accept(repository.path, "architecture", 98.9)
+    repository.commit(test_it_py="import pytest\n" + SCORE.format(value=98.9))
+    assert gate().status == 0
+    repository.git("checkout", "-q", "-b", "topic")
+    folder = path.parent
+    if how == "linked":
+        folder.rename(repository.path / "shared")
+        folder.symlink_to("../shared")
+    else:
+        repository.git("rm", "-q", "--cached", "-r", ".pytest-rollback")
+    if how == "ignored":
+        repository.write(".gitignore", "__pycache__/\n.pytest_cache/\ngate.json\n.pytest-rollback/\n")
+    if how != "untracked":
+        repository.commit("take them out")
+    ran = gate()
+    assert (ran.status, [loss["name"] for loss in ran.report["losses"]]) == (80, ["baseline:architecture"]), ran.text
+    assert not ran.report["subject"]["keyed"]
+
+
+def test_labels_of_a_number_are_kept_with_its_baseline(gate: RunGate, repository: Repository) -> None:
+    """A row that watches a label goes on watching, whether or not the test still says it."""
+    row = '[triggers.strict]\nmetric = "compliance"\nlabel = "user-facing"\ndrop = "> 0.2 points"\n'
+    repository.write("pytest-rollback.toml", row + 'severity = "high"\naction = "investigate"\n')
+    accept(repository.path, "architecture", 98.9, labels=("user-facing",))
+    repository.commit(test_it_py="import pytest\n" + SCORE.format(value=98.9))
+    repository.commit(test_it_py="import pytest\n" + SCORE.format(value=98.5))
+    ran = gate()
+    assert (ran.status, ran.triggers) == (80, ["golden-path", "strict"])
 
 
 def test_a_lowered_baseline_is_a_loss_and_does_not_count(gate: RunGate, repository: Repository) -> None:

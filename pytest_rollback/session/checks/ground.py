@@ -19,6 +19,7 @@ class CheckGround(Struct, frozen=True, kw_only=True):
     folder: str = "."
     altered: tuple[str, ...] | None = None
     is_staged: bool = False
+    is_off: bool = False  # nobody asks for the checks
 
     def place(self, config: pytest.Config, protected: tuple[str, ...]) -> Place:
         """Say where a check runs in this process."""
