@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from pytest_rollback.policy.criteria import duration
 from pytest_rollback.policy.rules import Check, Policy
 
 Found = Iterator[tuple[str, str]]
+# What holds where a check says nothing.
+LIMITS_S = {"imports": 60.0}
+LIMIT_S = 300.0
+MAX_AGE_S = 3600.0
 # What nobody can order: where it is not the same, it is something else that is checked.
 SAME = ("kind", "group", "command", "pattern", "metric", "results")
 
@@ -38,9 +41,22 @@ def less_of(old: Check, new: Check) -> Found:
         yield "exclude", f"leaves out {', '.join(sorted(more))} as well"
     if statuses := set(new.status) - set(old.status):
         yield "status", f"lets {', '.join(map(str, sorted(statuses)))} hold as well"
-    for key, was, now in (("limit", old.limit_s, new.limit_s), ("max-age", old.max_age_s, new.max_age_s)):
-        if (math.inf if now is None else now) > (math.inf if was is None else was):
-            yield key, f'"{duration(now) if now is not None else "none"}" is looser than "{duration(was or 0.0)}"'
+    if limit_of(new) > limit_of(old):
+        yield "limit", f'"{duration(limit_of(new))}" is looser than "{duration(limit_of(old))}"'
+    yield from _older_results(old.max_age_s, new.max_age_s)
+
+
+def limit_of(check: Check) -> float:
+    """Give how long a check may take, in seconds; each kind has a limit where the policy gives none."""
+    return LIMITS_S.get(check.kind, LIMIT_S) if check.limit_s is None else check.limit_s
+
+
+def _older_results(was: float | None, now: float | None) -> Found:
+    """Say where older results hold. Without an age they must be newer than every tracked file as well."""
+    if was is None and now is not None:
+        yield "max-age", f'"{duration(now)}" is looser than none, where results must be newer than every tracked file'
+    elif was is not None and (MAX_AGE_S if now is None else now) > was:
+        yield "max-age", f'"{duration(MAX_AGE_S if now is None else now)}" is looser than "{duration(was)}"'
 
 
 def stricter_check(base: Check, change: Check) -> Check:

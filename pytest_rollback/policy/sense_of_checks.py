@@ -51,7 +51,7 @@ def _sense_of_keys(checker: Checker, at: str, check: Tables, kind: str) -> None:
         if not all(word.strip() for word in words):
             checker.say(f"{at}.{key}", "one of its words is empty; leave it out")
     if check.get("limit") == 0:
-        checker.say(f"{at}.limit", 'no time at all; write "none" for no limit')
+        checker.say(f"{at}.limit", "no time at all; write how long it may take, or leave the key out")
 
 
 def _sense_of_names(checker: Checker, at: str, check: Tables, merged: Tables, labels: list[str]) -> None:
@@ -69,14 +69,16 @@ def _sense_of_score(checker: Checker, at: str, check: Tables) -> None:
     pattern = check.get("pattern")
     if pattern is not None:
         try:
-            groups = re.compile(pattern).groups
+            wanted = re.compile(pattern, re.MULTILINE)
         except (re.error, RecursionError, OverflowError) as error:
             checker.say(f"{at}.pattern", f"is no regular expression: {error}")
         else:
-            if groups > 1:
+            if wanted.groups > 1:
                 checker.say(
-                    f"{at}.pattern", f"has {groups} groups; one of them is the score, write (?:...) for the rest"
+                    f"{at}.pattern", f"has {wanted.groups} groups; one of them is the score, write (?:...) for the rest"
                 )
+            elif wanted.search(""):
+                checker.say(f"{at}.pattern", "matches the empty text, so a program that prints nothing would pass")
     elif "metric" in check:
         checker.say(f"{at}.pattern", r"missing; say where the score stands in the output: pattern = 'Score: ([\d.]+)'")
     for status in check["status"] if isinstance(check.get("status"), list) else [check.get("status", 0)]:

@@ -45,7 +45,7 @@ def _bases(root: Path, tree: Path) -> list[Path]:
 
 
 def _is_elsewhere(file: str, tree: Path) -> bool:
-    """Whether a module's file is none of the tree; a namespace has no file."""
+    """Whether a module's file is none of the tree; one that is built into Python has none."""
     if not file:
         return False
     path = Path(file).resolve()

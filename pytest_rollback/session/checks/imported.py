@@ -32,6 +32,7 @@ class Imported(Struct, kw_only=True):
     modules: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    bare: list[str] = field(default_factory=list)
     unfindable: dict[str, str] = field(default_factory=dict)
     started: dict[str, None] = field(default_factory=dict)
     fine: dict[str, float] = field(default_factory=dict)
@@ -73,6 +74,8 @@ def _take_plan(seen: Imported, package: str, status: str, _output: str, kind: st
         seen.files.update(zip(rest[::2], rest[1::2], strict=True))
     elif kind == "missing":
         seen.missing.append(package)
+    elif kind == "bare":
+        seen.bare.append(package)
     else:
         seen.unfindable[package] = rest[0] if rest else f"the process ended with status {status}"
 

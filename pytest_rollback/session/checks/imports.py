@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from pytest_rollback.policy.criteria import duration
+from pytest_rollback.policy.fewer_checks import limit_of
 from pytest_rollback.policy.rules import Check
 from pytest_rollback.session.checks import probe
 from pytest_rollback.session.checks.breakage import breakages, printed, unfinished
@@ -22,7 +23,6 @@ from pytest_rollback.session.checks.program import run_program
 from pytest_rollback.session.checks.slowest import slowest
 from pytest_rollback.session.checks.wording import counted, listed, printable
 
-LIMIT_S = 60.0
 PATIENCE_S = 5.0
 KEEP = 64_000_000
 
@@ -33,7 +33,7 @@ def run(check: Check, place: Place) -> CheckResult:
         return CheckResult(failures=wrong)
     if not hasattr(os, "fork"):
         return CheckResult(failures=("this system can't fork a process for each import; run the check where it can",))
-    limit_s = LIMIT_S if check.limit_s is None else check.limit_s
+    limit_s = limit_of(check)
     root = place.root.resolve()
     tree = (place.top or place.root).resolve()
     feed = _orders(check, root, tree, min(PATIENCE_S, limit_s / 10))
@@ -84,6 +84,8 @@ def _not_found(check: Check, seen: Imported) -> list[str]:
     for package in dict.fromkeys(check.packages):
         if package in seen.missing:
             found.append(f'packages: there is no module "{package}" where Python looks; {REMEDY}')
+        elif package in seen.bare:
+            found.append(f'packages: "{package}" names a folder with no module in it; correct the name, or {REMEDY}')
         elif package in seen.unfindable:
             found.append(f"{package}: its modules can't be listed: {seen.unfindable[package]}")
         elif package in seen.modules and not seen.modules[package]:

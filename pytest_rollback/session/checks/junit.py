@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_rollback.policy.criteria import duration
+from pytest_rollback.policy.fewer_checks import MAX_AGE_S, limit_of
 from pytest_rollback.policy.rules import Check
 from pytest_rollback.repo.plumbing import GitError, call
 from pytest_rollback.session.checks.outcome import CheckResult, Place
@@ -20,8 +21,6 @@ from pytest_rollback.session.checks.program import Ran, outcome_in, run_program
 from pytest_rollback.session.checks.results import Results, ResultsError, read_results
 from pytest_rollback.session.checks.wording import counted, listed, one_line
 
-LIMIT_S = 300.0
-MAX_AGE_S = 3600.0
 AHEAD_S = 60.0
 
 Stamps = dict[Path, tuple[int, int, int]]
@@ -34,7 +33,7 @@ def run(check: Check, place: Place) -> CheckResult:
     before = _stamps(check.results, place.root)
     ran = None
     if check.command:
-        ran = run_program(check.command, place.root, LIMIT_S if check.limit_s is None else check.limit_s)
+        ran = run_program(check.command, place.root, limit_of(check))
         if ran.trouble:
             return CheckResult(failures=(one_line(f"{check.command[0]}: {ran.trouble}"),), output=ran.output)
     now = _stamps(check.results, place.root)

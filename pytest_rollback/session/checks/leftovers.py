@@ -1,7 +1,7 @@
-"""Ends all that a check started, so that nothing outlives it: no server in the background, no hung import.
+"""Ends all that a check started, so that it does not outlive it: no server in the background, no hung import.
 
-A process group holds most of it. What has left the group still bears a mark in its environment, which is looked for
-where the system shows it (Linux).
+A session holds most of it. What has left that still bears a mark in its environment, which is looked for where the
+system shows it (Linux). What begins a session of its own and empties its environment as well is not found.
 """
 
 from __future__ import annotations

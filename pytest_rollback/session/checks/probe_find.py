@@ -17,10 +17,13 @@ NO_PACKAGES = ("__pycache__", "node_modules", "site-packages", "dist-packages")
 def find(package: str, tree: str, exclude: list[str]) -> list[str]:
     """Tell the names and files of all modules of a package, by turns."""
     try:
-        found = Finder(tree, exclude).modules_of(package)
+        finder = Finder(tree, exclude)
+        found = finder.modules_of(package)
     except BaseException as error:  # noqa: BLE001
         return ["broken", f"{type(error).__name__}: {error}"]
-    return ["missing"] if found is None else ["found", *found]
+    if found is None:
+        return ["missing"]
+    return ["found", *found] if found or finder.left_out else ["bare"]
 
 
 class Finder:
@@ -36,6 +39,7 @@ class Finder:
         self.fits, self.exclude = fnmatchcase, exclude
         self.seen: set[str] = set()
         self.found: dict[str, str] = {}
+        self.left_out = False
 
     def modules_of(self, package: str) -> list[str] | None:
         """List names and files by turns; None where there is no such package."""
@@ -70,10 +74,14 @@ class Finder:
         return own if own and spec.origin is None else found
 
     def take(self, name: str, spec: ModuleSpec | None) -> None:
-        """Note a module, and go on into it."""
-        if spec is None or any(self.fits(name, pattern) for pattern in self.exclude):
+        """Note a module, and go on into it. A folder without `__init__` is none: it imports with nothing in it."""
+        if spec is None:
             return
-        self.found[name] = spec.origin or ""
+        if any(self.fits(name, pattern) for pattern in self.exclude):
+            self.left_out = True
+            return
+        if spec.origin is not None or spec.submodule_search_locations is None:
+            self.found[name] = spec.origin or ""
         for place in self.locations(spec) or ():
             real = os.path.realpath(place)
             if real in self.seen:

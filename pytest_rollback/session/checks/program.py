@@ -2,7 +2,7 @@
 
 It gets the environment as it is, no shell, nothing to read, and a session of its own. Whatever it prints, no more than
 a piece of it is held. When it ends, or its time does, all that it started is ended: its process group, and where the
-system tells of environments (Linux), those too that have left the group.
+system tells of environments (Linux), those too that have left the group and kept their environment.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Ran(Struct, frozen=True, kw_only=True):
     """How a program ended. `trouble` says why it did not end by itself; without one, `status` is its own.
 
     `out` and `err` are what it printed: in one piece, or beginning and end, where `lost` bytes between are not kept.
+    `is_open` tells that something that hid from us holds its output open, and may print on.
     """
 
     trouble: str = ""
@@ -44,6 +45,7 @@ class Ran(Struct, frozen=True, kw_only=True):
     out: tuple[str, ...] = ()
     err: tuple[str, ...] = ()
     lost: int = 0
+    is_open: bool = False
     output: str = ""
     took_s: float = 0.0
 
@@ -105,6 +107,7 @@ class _Running:
             finally:
                 end_all(self.process, self.token)
             self._read_the_rest()
+            is_open = bool(self.selector.get_map())
         out, err = self.streams.values()
         return Ran(
             trouble="" if in_time else f"did not end within {duration(limit_s)}",
@@ -112,6 +115,7 @@ class _Running:
             out=out.pieces(),
             err=err.pieces(),
             lost=out.lost + err.lost,
+            is_open=is_open,
             output=printable(self.both.text(), LONGEST_OUTPUT),
             took_s=time.monotonic() - started,
         )
@@ -129,10 +133,10 @@ class _Running:
         return True
 
     def _read_the_rest(self) -> None:
-        """Read what lies in the pipes. Nobody is left to write, or to wait for, but what hid from us."""
+        """Read what lies in the pipes. Nobody is left to hold them open but what hid from us."""
         end = time.monotonic() + GRACE_S
-        while self.selector.get_map() and time.monotonic() < end and self._read(0):
-            pass
+        while self.selector.get_map() and time.monotonic() < end:
+            self._read(PAUSE_S)
 
     def _read(self, wait: float) -> bool:
         ready = self.selector.select(wait)

@@ -16,7 +16,9 @@ DEEPEST = 200
 MESSAGE = 300
 CHUNK = 1 << 20
 SUITES, SUITE, CASE = "testsuites", "testsuite", "testcase"
+HOLDERS = (CASE, SUITES, SUITE)
 BROKEN = ("failure", "error")
+FAILED = ("fail", "error", "broken")
 NOT_RUN = frozenset({"notrun", "disabled", "skipped", "suppressed", "ignored"})
 
 
@@ -53,8 +55,11 @@ class _Suite:
 class _Case:
     """A case that is being read."""
 
-    def __init__(self, name: str, *, skipped: bool) -> None:
-        self.name, self.skipped = name, skipped
+    def __init__(self, name: str, said: dict[str, str]) -> None:
+        self.name = name
+        words = {key: said.get(key, "").strip().lower() for key in ("status", "result")}
+        self.skipped = not NOT_RUN.isdisjoint(words.values())
+        self.said = [f'{key}="{word[:MESSAGE]}"' for key, word in words.items() if word.startswith(FAILED)]
         self.broken: list[str] = []
         self.flaky = False
 
@@ -76,8 +81,8 @@ class _Reader:
         self.results = Results()
         self.path: list[str] = []
         self.suites: list[_Suite] = []
-        self.case: _Case | None = None
-        self.text: list[str] | None = None
+        self.cases: list[_Case] = []
+        self.texts: list[list[str]] = []
         self.parser = expat.ParserCreate(namespace_separator="\n")
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = self.end
@@ -114,46 +119,45 @@ class _Reader:
             self.suites.append(_Suite(said.get("name", ""), said))
         elif name == CASE:
             where = said.get("classname") or (self.suites[-1].name if self.suites else "")
-            not_run = {said.get("status", "").lower(), said.get("result", "").lower()} & NOT_RUN
-            self.case = _Case(".".join(filter(None, (where, said.get("name", "")))), skipped=bool(not_run))
-        elif name in BROKEN and self.path[-2] in (CASE, SUITES, SUITE):
-            self.text = [said.get("message", "")[:MESSAGE] or said.get("type", "")]
-        elif self.case is not None and self.path[-2] == CASE:
-            self.case.skipped = self.case.skipped or name == "skipped"
-            self.case.flaky = self.case.flaky or name in ("flakyFailure", "flakyError")
+            self.cases.append(_Case(".".join(filter(None, (where, said.get("name", "")))), said))
+        elif name in BROKEN and self.path[-2] in HOLDERS:
+            self.texts.append([said.get("message", "")[:MESSAGE] or said.get("type", "")])
+        elif self.path[-2] == CASE:
+            case = self.cases[-1]
+            case.skipped = case.skipped or name == "skipped"
+            case.flaky = case.flaky or name in ("flakyFailure", "flakyError")
 
     def take(self, text: str) -> None:
-        if self.text is not None and not self.text[0] and sum(map(len, self.text)) < MESSAGE:
-            self.text.append(text)
+        if self.texts and not self.texts[-1][0] and sum(map(len, self.texts[-1])) < MESSAGE:
+            self.texts[-1].append(text)
 
     def end(self, _tag: str) -> None:
         name = self.path.pop()
-        if name == CASE and self.case is not None:
-            self._end_case(self.case)
-            self.case = None
+        if name == CASE:
+            self._end_case(self.cases.pop())
         elif name in (SUITES, SUITE):
             self._end_suite(self.suites.pop())
-        elif name in BROKEN and self.text is not None:
-            self._end_broken("".join(self.text).strip() or name)
-            self.text = None
+        elif name in BROKEN and self.path[-1] in HOLDERS:
+            self._end_broken("".join(self.texts.pop()).strip() or name)
 
     def _end_broken(self, message: str) -> None:
         first = message.strip().splitlines()[0] if message.strip() else ""
         for suite in self.suites:
             suite.broken += 1
-        if self.case is not None:
-            self.case.broken.append(first)
+        if self.path[-1] == CASE:
+            self.cases[-1].broken.append(first)
         else:
             self.results.failing.append(f"{self.suites[-1].name or 'a suite'}: {first}")
 
     def _end_case(self, case: _Case) -> None:
         for suite in self.suites:
             suite.cases += 1
-        if self.suites:
+            suite.broken += bool(case.said)
+        if not self.cases:  # a case in a case may be counted, or not
             self.suites[-1].own += 1
         self.results.tests += 1
-        if case.broken:
-            self.results.failing.append(f"{case.name or 'a test without a name'}: {case.broken[0]}")
+        if why := [*case.broken, *case.said]:
+            self.results.failing.append(f"{case.name or 'a test without a name'}: {why[0]}")
         elif case.skipped:
             self.results.skipped += 1
         elif case.flaky:

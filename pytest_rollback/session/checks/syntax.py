@@ -10,6 +10,7 @@ import time
 import warnings
 
 from pytest_rollback.policy.criteria import duration
+from pytest_rollback.policy.fewer_checks import limit_of
 from pytest_rollback.policy.rules import Check
 from pytest_rollback.repo.plumbing import GitError
 from pytest_rollback.session.checks.compiled import Compiled, hash_of
@@ -17,14 +18,13 @@ from pytest_rollback.session.checks.outcome import CheckResult, Place
 from pytest_rollback.session.checks.sources import Source, find_sources
 from pytest_rollback.session.checks.wording import counted, listed, one_line
 
-LIMIT_S = 300.0
 LARGEST = 20_000_000
 TOO_DEEP = "is nested too deep, or is too long, for this Python to compile"
 
 
 def run(check: Check, place: Place) -> CheckResult:
     """Compile all that is not known to compile."""
-    limit_s = LIMIT_S if check.limit_s is None else check.limit_s
+    limit_s = limit_of(check)
     try:
         sources = find_sources(place, check.exclude)
     except (GitError, OSError) as error:

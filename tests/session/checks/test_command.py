@@ -16,6 +16,7 @@ import pytest
 from pytest_rollback.policy.rules import Check
 from pytest_rollback.session.checks import command
 from pytest_rollback.session.checks.kept import Kept
+from pytest_rollback.session.checks.matching import whole_lines
 from pytest_rollback.session.checks.outcome import LONGEST_OUTPUT, CheckResult, Place
 from pytest_rollback.session.checks.score import one_score, read_score
 
@@ -119,12 +120,15 @@ def test_a_score_is_measured_though_the_status_is_wrong(tmp_path: Path) -> None:
     assert result.failures == ("python: exit status 1, expected 0",)
 
 
-def test_a_score_on_the_other_stream_is_found_and_stdout_comes_first(tmp_path: Path) -> None:
-    """Many programs write their summary to stderr."""
+def test_a_score_is_looked_for_on_both_streams(tmp_path: Path) -> None:
+    """Many programs write their summary to stderr; where the streams differ, nobody knows which is meant."""
     code = "import sys; print('Score: 7', file=sys.stderr)"
     wanted = {"pattern": r"^Score: (\d)$", "metric": "compliance"}
     assert python(tmp_path, code, **wanted).measured[0].value == 7
-    assert python(tmp_path, f"{code}; print('Score: 8')", **wanted).measured[0].value == 8
+    assert python(tmp_path, f"{code}; print('Score: 7')", **wanted).measured[0].value == 7
+    result = python(tmp_path, f"{code}; print('Score: 8')", **wanted)
+    assert result.measured == ()
+    assert result.failures[0].endswith("matches 2 scores that differ: 8, 7")
 
 
 @pytest.mark.parametrize(
@@ -137,6 +141,10 @@ def test_a_score_on_the_other_stream_is_found_and_stdout_comes_first(tmp_path: P
         ("Score: 1", {"pattern": "Score: (", "metric": "m"}, "is no regular expression"),
         ("Score: 1", {"metric": "m"}, "pattern: missing"),
         ("all is bad", {"pattern": "all is well"}, "matches nothing"),
+        ("", {"pattern": ".*"}, "matches nothing"),
+        ("", {"pattern": "OK|"}, "matches nothing"),
+        ("all is bad", {"pattern": "OK|"}, "matches nothing"),
+        ("all is bad", {"pattern": "^"}, "matches nothing"),
     ],
 )
 def test_a_score_that_can_t_be_read_fails(tmp_path: Path, printed: str, more: dict[str, str], says: str) -> None:
@@ -240,14 +248,78 @@ def test_a_program_that_closes_its_output_is_waited_for(tmp_path: Path) -> None:
     )
 
 
-def test_long_output_is_cut_in_the_middle_and_the_score_at_its_end_is_found(tmp_path: Path) -> None:
+LONG = "import os\nfor _ in range(80): os.write(1, b'\\xff\\x00x' * 20000)\n"
+
+
+def test_long_output_is_cut_in_the_middle_and_a_line_at_its_end_is_found(tmp_path: Path) -> None:
     """What is cut is said; garbage bytes are replaced."""
-    code = "import os\nfor _ in range(80): os.write(1, b'\\xff\\x00x' * 20000)\nprint('\\nScore: 5')"
-    result = python(tmp_path, code, pattern=r"^Score: (\d)$", metric="m")
-    assert result.measured[0].value == 5
+    result = python(tmp_path, f"{LONG}print('\\nScore: 5')", pattern=r"^Score: \d$")
+    assert result.failures == ()
     assert len(result.output) <= LONGEST_OUTPUT
     assert "characters cut" in result.output or "bytes cut" in result.output
     assert result.output.endswith("Score: 5\n")
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_the_score_of_an_output_that_was_cut_is_not_known(tmp_path: Path, stream: str) -> None:
+    """Another one may have stood in the middle."""
+    code = f"{LONG.replace('(1,', '(1,' if stream == 'stdout' else '(2,')}print('\\nScore: 5')"
+    result = python(tmp_path, code, pattern=r"^Score: (\d)$", metric="m")
+    assert result.measured == ()
+    (failure,) = result.failures
+    assert failure.startswith("pattern: the output is too long to know its score, of which 2,8")
+    assert failure.endswith("bytes in the middle were not kept; have python print less")
+
+
+def test_a_line_that_was_cut_in_two_is_not_looked_at() -> None:
+    """Its rest could be a number, or a word, that nobody printed."""
+    assert whole_lines(("one\nScore: 9", "8.7\ntwo\n")) == ("one\n", "two\n")
+    assert whole_lines(("no end", "of a line")) == ("", "")
+    assert whole_lines(("Score: 98.7",)) == ("Score: 98.7",)
+
+
+def test_a_number_that_a_signal_may_have_cut_is_not_read(tmp_path: Path) -> None:
+    """Nobody knows what was still to be printed."""
+    code = "import os; os.write(1, b'Score: 9'); os.kill(os.getpid(), 9)"
+    result = python(tmp_path, code, pattern=r"Score: ([\d.]+)", metric="m")
+    assert (result.measured, result.failures) == ((), ("python: ended by SIGKILL, expected 0",))
+
+
+def test_what_may_print_on_when_its_program_has_ended_has_no_score(tmp_path: Path) -> None:
+    """It has hidden from the check, and what it prints may be cut anywhere."""
+    code = (
+        "import subprocess; server = subprocess.Popen(['sleep', '60'], env={}, start_new_session=True)\n"
+        "print('Score: 1')\nopen('server', 'w').write(str(server.pid))"
+    )
+    try:
+        result = python(tmp_path, code, pattern=r"Score: (\d)", metric="m")
+    finally:
+        os.kill(int((tmp_path / "server").read_text("ascii")), signal.SIGKILL)
+    assert result.measured == ()
+    (failure,) = result.failures
+    assert failure.startswith("pattern: what python left behind holds its output open, so its score is not known")
+
+
+def test_a_pattern_that_comes_to_no_end_is_ended(tmp_path: Path) -> None:
+    """By the limit of the check, and the check says so."""
+    result = python(tmp_path, "print('a' * 60 + 'b')", pattern="(?:a+)+$", limit_s=1.0)
+    assert result.failures == (
+        "pattern: '(?:a+)+$' was still being matched when the check's time was up (limit 1 s); "
+        "write one without a repetition inside a repetition",
+    )
+
+
+def test_of_more_matches_than_anybody_reads_none_is_a_score(tmp_path: Path) -> None:
+    """Without a metric one is enough."""
+    code = "for number in range(2000): print(number)"
+    assert "matches more than 1,000 texts" in python(tmp_path, code, pattern=r"\d+", metric="m").failures[0]
+    assert python(tmp_path, code, pattern=r"\d+").failures == ()
+
+
+def test_an_empty_match_with_a_group_is_a_match(tmp_path: Path) -> None:
+    """A pattern may look ahead."""
+    wanted = {"pattern": r"(?=Score: (\d+)$)", "metric": "m"}
+    assert python(tmp_path, "print('Score: 17')", **wanted).measured[0].value == 17
 
 
 def test_no_more_is_held_than_is_kept() -> None:

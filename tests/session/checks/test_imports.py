@@ -232,8 +232,28 @@ def test_packages_are_found_as_python_finds_them(tmp_path: Path, monkeypatch: py
     monkeypatch.syspath_prepend(tmp_path / "src")
     result = check(tmp_path, "space", "regular", "alone", "regular.sub", exclude=("space.inner.tests",))
     assert result.failures == ()
-    # space, inner, one, data, two; regular, bare, three, sub, four; alone
-    assert result.says.startswith("11 modules of 4 packages import")
+    # one, two; regular, three, sub, four; alone; a folder without `__init__` is none
+    assert result.says.startswith("7 modules of 4 packages import")
+
+
+def test_a_folder_with_no_module_in_it_is_no_package(tmp_path: Path) -> None:
+    """Python imports any folder; what a package was moved from may still hold what git ignores."""
+    write(tmp_path, "moved", {"views": "", "deep/models": ""})
+    assert check(tmp_path, "moved").says.startswith("2 modules of 1 package import")
+    subprocess.run([sys.executable, "-c", "import moved.views, moved.deep.models"], cwd=tmp_path, check=True)
+    for path in (tmp_path / "moved").rglob("*.py"):
+        path.unlink()
+    assert any((tmp_path / "moved").iterdir())
+    result = check(tmp_path, "moved")
+    (failure,) = result.failures
+    assert failure.startswith('packages: "moved" names a folder with no module in it; correct the name, or install')
+    assert result.measured == ()
+
+
+def test_a_folder_of_which_all_is_excluded_is_another_matter(tmp_path: Path) -> None:
+    """The key at fault is another one."""
+    write(tmp_path, "shared", {"views": ""})
+    assert '"shared" has no module that "exclude" leaves' in check(tmp_path, "shared", exclude=("*.views",)).failures[0]
 
 
 def test_an_old_copy_of_the_project_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,6 +89,55 @@ def test_what_is_no_whole_result_fails(tmp_path: Path, text: str | bytes, says: 
     assert says in read(tmp_path, text).failures[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            '<testcase name="a"><testcase name="b"/><failure message="x"/></testcase>',
+            ("1 of 2 tests failed:", "s.a: x"),
+        ),
+        (
+            '<testcase name="a"><failure message="x"/><testcase name="b"/></testcase>',
+            ("1 of 2 tests failed:", "s.a: x"),
+        ),
+        (
+            '<testcase name="a"><testcase name="b"><error message="x"/></testcase></testcase>',
+            ("1 of 2 tests failed:", "s.b: x"),
+        ),
+        (
+            '<testcase name="a"><failure>first<failure>second</failure></failure></testcase>',
+            ("1 of 1 test failed:", "s.a: firstsecond"),
+        ),
+        (
+            '<testcase name="a"><failure message="x"><testcase name="b"><failure message="y"/></testcase></failure>'
+            "</testcase>",
+            ("2 of 2 tests failed:", "s.b: y", "s.a: x"),
+        ),
+    ],
+)
+def test_a_case_in_a_case_hides_no_failure(tmp_path: Path, text: str, says: tuple[str, ...]) -> None:
+    """Each is one of its own; what the outer one says after the inner one is still the outer one's."""
+    assert read(tmp_path, f'<testsuite name="s">{text}</testsuite>').failures == says
+
+
+def test_cases_in_cases_may_be_counted_or_not(tmp_path: Path) -> None:
+    """Programs differ, and either is whole."""
+    text = '<testcase name="a"><testcase name="b"><skipped/></testcase></testcase>'
+    for tests in (1, 2):
+        whole = f'<testsuite tests="{tests}">{text}</testsuite>'
+        assert read(tmp_path, whole).says == "1 of 2 tests passed, 1 skipped"
+
+
+@pytest.mark.parametrize("said", ['status="failed"', 'result="FAILED"', 'status="Error"', 'result=" broken "'])
+def test_a_case_that_says_itself_that_it_failed_fails(tmp_path: Path, said: str) -> None:
+    """Some programs write no element for it; where there is one, it says more."""
+    (key, word) = said.lower().replace('"', "").split("=")
+    text = f'<testsuite name="s" tests="1" failures="1"><testcase name="a" {said}/></testsuite>'
+    assert read(tmp_path, text).failures == ("1 of 1 test failed:", f's.a: {key}="{word.strip()}"')
+    text = text.replace("/></testsuite>", '><failure message="why"/><skipped/></testcase></testsuite>')
+    assert read(tmp_path, text).failures == ("1 of 1 test failed:", "s.a: why")
+
+
 def test_suites_in_suites_may_count_with_or_without_the_inner_ones(tmp_path: Path) -> None:
     """Programs differ, and either is whole."""
     inner = '<testsuite tests="1"><testcase name="b"/></testsuite>'
