@@ -77,7 +77,13 @@ def add_to(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     pin = _declare(acts, "pin", run_pin, "keep a baseline where it is, whatever is accepted", reason=True)
     pin.add_argument("--checkpoint", metavar="CP", type=record.worded, help="at the value that held in a checkpoint")
     _declare(acts, "unpin", run_unpin, "let a baseline move again", reason=False)
-    _declare(acts, "invalidate", run_invalidate, "withdraw a baseline: the next gate has none", reason=True)
+    _declare(
+        acts,
+        "invalidate",
+        run_invalidate,
+        "withdraw a baseline; what the trusted base holds is for pytest-rollback approve",
+        reason=True,
+    )
 
 
 def _declare(

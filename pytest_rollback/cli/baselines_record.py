@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ from pytest_rollback.policy.baselines import (
     Shelf,
     file_of,
     is_file_name,
+    key_of,
     shelve,
     write,
 )
@@ -287,4 +289,9 @@ def tell(place: Place, act: Act, facts: Mapping[str, Any]) -> None:
         say_fact("note", f"{place.alone}, so nothing was recorded")
         return
     say_fact("on record", str(facts["id"])[:SHORT])
-    say_fact("next", f"git add --all {os.path.relpath(place.root / FOLDER)}, then commit")
+    withdrawn = [change for change in act.changes if change.act == "withdrawn"]
+    if withdrawn:
+        names = " ".join(shlex.quote(f"baseline:{key_of(each.name, each.environment)}") for each in withdrawn)
+        say_fact("note", "where the trusted base has it, its number holds until somebody lets that pass:")
+        say_fact("", f"pytest-rollback approve {names} --reason TEXT")
+    say_fact("next", f"git add --all {shlex.quote(os.path.relpath(place.root / FOLDER))} && git commit")

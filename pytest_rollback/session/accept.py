@@ -16,6 +16,7 @@ from msgspec import Struct
 from pytest_rollback.events import BaselineChange, BaselineChanged
 from pytest_rollback.judge.accept import Change, Kept, baseline_of, in_unit, plan
 from pytest_rollback.judge.acceptable import why_not
+from pytest_rollback.judge.bars import lowered
 from pytest_rollback.judge.report import Facts
 from pytest_rollback.judge.text import readable
 from pytest_rollback.model import Report
@@ -74,6 +75,7 @@ def accept(config: pytest.Config, session: Measured, how: str, reason: str, *, l
         return [_line("accepted", f"nothing: {error}")]
     if ledger is not None:
         lines += _recorded(ledger, _event(session, changes, accepted), sign=yardstick.policy.sign)
+        lines += _to_be_approved(config.rootpath, yardstick)
     return [*lines, *_next(config, list(files), ledger)]
 
 
@@ -120,6 +122,16 @@ def _recorded(ledger: Ledger, event: BaselineChange, *, sign: bool) -> Iterator[
         ledger.append([Draft(event=event)], sign=sign)
     except (GitError, LedgerError) as error:
         yield _line("note", str(error))
+
+
+def _to_be_approved(root: Path, yardstick: Yardstick) -> Iterator[str]:
+    """Say what the next gate will ask about: to accept worse is to lower a bar, whoever does it."""
+    lost = lowered(yardstick.shelf, take_shelf(root), yardstick.policy)
+    if lost:
+        names = " ".join(shlex.quote(loss.name) for loss in lost[:NAMED])
+        yield _line(
+            "note", f"less is demanded now, so it counts once somebody lets it pass: pytest-rollback approve {names}"
+        )
 
 
 # --- what people are told ---

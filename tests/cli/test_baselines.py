@@ -171,7 +171,7 @@ def test_it_works_from_any_folder_of_the_project(
     assert len(say()) == 4
     assert (
         say("pin", "style", "--reason=x")[-1]
-        == "next       git add --all ../../.pytest-rollback/baselines, then commit"
+        == "next       git add --all ../../.pytest-rollback/baselines && git commit"
     )
     shelve(project / "api", known("other", 1.0))
     assert len(say()) == 1
@@ -191,7 +191,7 @@ def test_a_pinned_baseline_stays_until_it_is_let_go(project: Path, say: Say) -> 
     said = say("pin", "style", "--reason", " until\nphase 3 ")
     assert said[0] == "pinned     style: 98.2 %"
     assert re.fullmatch(r"on record  [0-9a-f]{8}", said[1])
-    assert said[2] == "next       git add --all .pytest-rollback/baselines, then commit"
+    assert said[2] == "next       git add --all .pytest-rollback/baselines && git commit"
     assert take_shelf(project).baselines["style"] == known(pinned="until phase 3")
     change = last(project)
     assert (change.reason, change.by, change.checkpoint) == ("until phase 3", "Ada <ada@example.org>", None)
