@@ -40,13 +40,13 @@ class Numbers:
 
     @cached_property
     def _all(self) -> list[Measurement]:
+        """List the numbers of gate tests; what others measure, where all tests are run, fails those tests alone."""
         taken = []
         if self.config.pluginmanager.hasplugin("benchmark"):
             from pytest_rollback.session.fixtures.benchmarks import taken_over
 
-            of_gate = self.sight.marks
-            taken = [number for number in taken_over(self.config, self.yardstick) if of_gate.get(number.test)]
-        return [*self.sight.measurements(), *taken]
+            taken = taken_over(self.config, self.yardstick)
+        return [number for number in (*self.sight.measurements(), *taken) if self.sight.marks.get(number.test)]
 
     @cached_property
     def _times(self) -> Counter[str]:

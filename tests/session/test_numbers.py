@@ -225,6 +225,15 @@ def test_a_number_that_has_a_baseline_must_be_measured(gate: RunGate, pytester: 
     assert "architecture: it has a baseline, and nothing measured it" in ran.words
 
 
+def test_numbers_of_tests_outside_the_gate_are_not_the_gates(gate: RunGate, pytester: pytest.Pytester) -> None:
+    """The whole suite may run; a baseline that only it could hold would make each gate miss a number."""
+    works = "@pytest.mark.golden_path\ndef test_it(): ...\n"
+    code = f"def test_score(compliance): compliance.check('architecture', 99)\n{works}"
+    ran = gate(code, "--accept-baselines=new", "--baseline-reason=x", mode="--gate-all")
+    assert (ran.status, ran.report["measurements"]) == (0, [])
+    assert not (pytester.path / FOLDER).exists()
+
+
 def test_a_baseline_of_another_kind_of_machine_waits_for_that(gate: RunGate, pytester: pytest.Pytester) -> None:
     """Times of CI say nothing here, and nobody here measures them."""
     accept(pytester.path, "search", 0.2, metric="performance", unit="s", environment="cpython3.9-beos-m68k-1-00000000")
