@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,18 +13,15 @@ from msgspec import structs
 
 from pytest_rollback.events import UNCHECKED_SAID, Approval, TestList
 from pytest_rollback.judge.approvals import approve, name_and_mail
-from pytest_rollback.judge.bars import higher_bar, lowered
 from pytest_rollback.judge.erosion import in_doubt, losses, policy_losses, protected_losses
 from pytest_rollback.model import Base, Loss, LossKind, Obstacle, Reason, Signal
-from pytest_rollback.policy.baselines import FOLDER, Shelf, shelve
 from pytest_rollback.policy.by_kind import newly_listed, written_out
 from pytest_rollback.policy.load import find_policy, load_policy
 from pytest_rollback.policy.problems import PolicyError
 from pytest_rollback.policy.rules import Policy
-from pytest_rollback.policy.shelf import take_shelf
 from pytest_rollback.policy.stricter import strictest
 from pytest_rollback.repo.base import Change, changes_between, machine_losses
-from pytest_rollback.repo.blobs import read_folder, sources_between
+from pytest_rollback.repo.blobs import sources_between
 from pytest_rollback.repo.catalogue import Catalogue
 from pytest_rollback.repo.identity import identity
 from pytest_rollback.repo.ledger import Ledger, LedgerError
@@ -33,6 +29,7 @@ from pytest_rollback.repo.look import Head
 from pytest_rollback.repo.plumbing import GitError
 from pytest_rollback.repo.protected import altered, drifted
 from pytest_rollback.repo.wording import now
+from pytest_rollback.session.bar import Bar
 from pytest_rollback.session.basis import UNCOLLECTED, Basis, together, write_rows
 from pytest_rollback.session.checks.ground import CheckGround
 from pytest_rollback.session.evidence import extra_rows
@@ -100,7 +97,7 @@ class Demands:
         self.policy = self.own
         self.root = below(ground.top, config.rootpath)
         self.notes: list[str] = []
-        self.shelf = take_shelf(config.rootpath)
+        self.bar = Bar(config.rootpath, self.root, ground)
         self.compared = self.own  # with what it newly lists written out, to be held against the base's
         self.basis: Basis | None = None
         self.before: Policy | None = None
@@ -108,7 +105,7 @@ class Demands:
         self.unreadable = ""
         if ground.head is not None and ground.kind != "survey":
             self._attempt(self._take_base)
-            self.ground = structs.replace(ground, unkeyed=(*ground.unkeyed, *self._loose()))
+            self.ground = structs.replace(ground, unkeyed=(*ground.unkeyed, *(self._attempt(self.bar.loose) or ())))
 
     @property
     def base(self) -> Base | None:
@@ -185,9 +182,9 @@ class Demands:
         """Lay out what this session's numbers are held against: of both shelves the higher bar."""
         lost = self._attempt(lambda: self._approved(self._of_baselines())) or []
         but = [loss.what for loss in lost if loss.approved]
-        shelf = self.shelf
+        shelf = self.bar.on_disk
         if self.basis is not None and self.before is not None and not self._is_base():
-            shelf = higher_bar(self.basis.shelf, shelf, self.before, but=but)
+            shelf = self.bar.over(self.basis.shelf, self.before, but)
         return Yardstick(
             policy=self.policy,
             shelf=shelf,
@@ -233,27 +230,7 @@ class Demands:
         """Say which accepted baselines are gone, or accept worse."""
         if self.basis is None or self.before is None or self._is_base():
             return []
-        found = lowered(self.basis.shelf, self.shelf, self.before)
-        if self.basis.shelf.baselines:  # what lies on the disk and in no commit is no promise to anybody
-            found += lowered(self.basis.shelf, self._committed, self.before)
-        return list({loss.name: loss for loss in reversed(found)}.values())
-
-    @cached_property
-    def _committed(self) -> Shelf:
-        """The baselines in the tree that is judged, as others will find them."""
-        tree = self.ground.tree
-        return shelve(read_folder(self._head.top, tree, f"{self.root}/{FOLDER}")) if tree else self.shelf
-
-    def _loose(self) -> tuple[str, ...]:
-        """Name the files of baselines that lie on the disk and in no tree, such as ignored ones: they are unkeyed."""
-        on_disk = {each.file for each in self.shelf.baselines.values()} | {*self.shelf.troubles}
-        if not on_disk or self.ground.tree is None or self.ground.kind == "survey":
-            return ()
-        kept = self._attempt(lambda: self._committed) or Shelf()
-        loose = on_disk - {each.file for each in kept.baselines.values()} - {*kept.troubles}
-        told = [odd.partition(": ")[2].rstrip("/") for odd in self.ground.unkeyed]
-        paths = (posixpath.normpath(f"{self.root}/{FOLDER}/{file}") for file in sorted(loose))
-        return tuple(f"in no commit: {path}" for path in paths if not any(path.startswith(odd) for odd in told if odd))
+        return self.bar.lost(self.basis.shelf, self.before)
 
     def _of_tests(self, now: TestList) -> list[Loss]:
         """Say which tests are lost; where it hangs on what some of them do on the base, they are run there."""
