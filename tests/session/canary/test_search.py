@@ -363,7 +363,7 @@ def test_the_log_that_pytest_captured_is_read(caplog: pytest.LogCaptureFixture) 
     assert {hit.canary for hit in look(caplog).hits} == {ADA}
 
 
-class Angry(dict[str, str]):
+class Angry(collections.UserDict[str, str]):
     """A mapping that can't be read."""
 
     def items(self) -> Any:
