@@ -381,6 +381,7 @@ class PlainThreads:
     """A pool of threads, all let go at once."""
 
     has_interleaved = True
+    missed: frozenset[str] = frozenset()
 
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
@@ -406,6 +407,7 @@ class PlainTasks:
     """A plain event loop."""
 
     has_interleaved = True
+    missed: frozenset[str] = frozenset()
 
     def __init__(self, asked: Asked) -> None:
         self.asked = asked

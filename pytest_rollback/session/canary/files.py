@@ -42,9 +42,22 @@ def parts_of_path(path: Path, is_plain: bool) -> Parts:  # noqa: FBT001 - called
         return
     for inner in sorted(path.iterdir()):
         yield Part(inner.name, f"/{inner.name}")
-        about = inner.lstat()
-        if stat.S_ISDIR(about.st_mode) or (stat.S_ISLNK(about.st_mode) and inner.is_file()) or inner.is_file():
-            yield Part(inner, f"/{inner.name}")
+        yield from _inside(inner, path)
+
+
+def _inside(inner: Path, folder: Path) -> Parts:
+    step = f"/{inner.name}"
+    if inner.is_symlink():
+        yield Part(str(inner.readlink()), f"{step} (link)")
+        if not inner.is_dir():
+            if inner.is_file():
+                yield Part(inner, step)
+        elif not inner.resolve().is_relative_to(folder.resolve()):
+            why = "is a link to a folder elsewhere, which was not followed; hand over that folder as well"
+            yield Part(ObstacleError(why), step)
+    elif inner.is_dir() or inner.is_file():
+        yield Part(inner, step)
+    # What is neither (a socket, a pipe) keeps nothing.
 
 
 def parts_of_stream(stream: Any, is_plain: bool) -> Parts:  # noqa: FBT001
@@ -80,10 +93,22 @@ def parts_of_database(database: Any, is_plain: bool) -> Parts:  # noqa: FBT001
     """List the tables of a sqlite3 connection with their rows."""
     cursor = database.cursor()
     cursor.row_factory = None
-    tables = cursor.execute("select name from sqlite_master where type = 'table' order by name").fetchall()
-    for (table,) in tables:
-        quoted = str(table).replace('"', '""')
-        cursor.execute(f'select * from "{quoted}"')  # noqa: S608 - the name is the database's own, and quoted
-        columns = [column[0] for column in cursor.description]
-        rows = cursor.fetchmany(MOST_ROWS)
-        yield Part([dict(zip(columns, row, strict=True)) for row in rows], key=table, is_plain=is_plain)
+    for _, schema, _ in cursor.execute("pragma database_list").fetchall():
+        names = "sqlite_temp_master" if schema == "temp" else f"{_quoted(schema)}.sqlite_master"
+        tables = cursor.execute(f"select name from {names} where type = 'table' order by name").fetchall()  # noqa: S608
+        for (table,) in tables:
+            key = table if schema == "main" else f"{schema}.{table}"
+            yield Part(_rows(cursor, f"{_quoted(schema)}.{_quoted(table)}"), key=key, is_plain=is_plain)
+
+
+def _rows(cursor: Any, table: str) -> list[Any]:
+    cursor.execute(f"select * from {table}")  # noqa: S608 - the name is the database's own, and quoted
+    columns = [column[0] for column in cursor.description]
+    rows: list[Any] = [dict(zip(columns, row, strict=True)) for row in cursor.fetchmany(MOST_ROWS)]
+    if cursor.fetchone() is not None:
+        rows.append(ObstacleError(f"has more than {MOST_ROWS:,} rows, and nobody looked at the rest"))
+    return rows
+
+
+def _quoted(name: object) -> str:
+    return '"' + str(name).replace('"', '""') + '"'

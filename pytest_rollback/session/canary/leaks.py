@@ -92,18 +92,23 @@ class Findings:
                     holder=holder,
                     owner=name_of(canary.user),
                     field=canary.field or "",
-                    path=_tidy(path),
+                    path=self._masked(_tidy(path)),
                     is_old=canary.round != self.book.round,
                     canary=canary.short,
                 )
             )
+
+    def _masked(self, text: str) -> str:
+        """Write no canary in full: the message may stand in a log that is searched."""
+        return self.book.known.masked(FULL.sub(r"\1...", text))
 
     def tell(self, after: str = "") -> None:
         """Fail where anything was found, or was not looked at."""
         __tracebackhide__ = True
         leaks = tuple(sorted(self.leaks))
         said = [*_cut([str(leak) for leak in leaks]), *_cut([f"not looked at: {one}" for one in self.unseen])]
-        message = FULL.sub(r"\1...", "\n".join([*said, *([after] if after else [])]))
+        lines = [line for one in [*said, *([after] if after else [])] for line in one.splitlines()]
+        message = "\n".join(self._masked(line) for line in lines)
         if leaks:
             raise LeakError(message, leaks)
         if self.unseen:

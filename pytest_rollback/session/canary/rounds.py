@@ -6,7 +6,7 @@ import inspect
 import math
 import os
 import types
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 from zlib import crc32
@@ -39,6 +39,10 @@ class Team(Protocol):
     """Whoever plays the rounds: threads, or the tasks of a loop."""
 
     has_interleaved: bool
+
+    @property
+    def missed(self) -> Collection[str]:
+        """Say which threads were not interleaved."""
 
     def play(self, number: int, canaries: Sequence[Canary]) -> list[object]:
         """Run the scenario of all users at once, and give what each returned."""

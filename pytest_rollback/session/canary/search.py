@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
-from pytest_rollback.session.canary.known import FEWEST, FEWEST_BYTES, Known
-from pytest_rollback.session.canary.marker import Canary, shortened
+from pytest_rollback.session.canary.known import FEWEST, FEWEST_BYTES, MASKED, Known, Told
+from pytest_rollback.session.canary.marker import LEAST_NUMBER, Canary, shortened
 from pytest_rollback.session.canary.parts import NoKey, ObstacleError, Part
 from pytest_rollback.session.canary.things import parts_of, text_in
 from pytest_rollback.session.canary.unwrap import is_promising, text_of, unwrap
@@ -24,9 +24,9 @@ DEEPEST = 50
 MOST_THINGS = 1_000_000
 MOST_CHARACTERS = 512 * 1024 * 1024
 MOST_WRAPPINGS = 5
+LEVELS = 4  # of attributes, after which it makes no difference how many there are
 LARGEST_JSON = 4 * 1024 * 1024
 LARGEST_BYTE = 255
-MASKED = 8
 QUOTES = "b'\"([{"
 LONGEST_KEY = 40
 WORD = re.compile(r"[^\W\d]\w*")
@@ -51,6 +51,7 @@ class _Place(NamedTuple):
     path: str
     depth: int
     wrappings: int
+    attributes: int  # that lead there, and not the members of lists and mappings
     is_plain: bool
 
 
@@ -66,24 +67,25 @@ class _Search:
         self.known = known
         self.found = Found()
         self.joined: list[tuple[str, Hit]] = []  # what only shows when pieces are put together, and their path
-        self.seen: dict[int, object] = {}  # holds on to them: the number of what is gone is given to something else
+        self.seen: dict[int, tuple[int, object]] = {}  # holds on to them: the number of what is gone is given again
         self.keys: dict[object, bool] = {}
         self.waiting: list[_Place] = []
         self.characters = 0
+        self.count = 0
 
     def run(self, what: object) -> Found:
-        self.waiting.append(_Place(what, "", 0, 0, is_plain=True))
-        count = 0
+        self.waiting.append(_Place(what, "", 0, 0, 0, is_plain=True))
         while self.waiting:
             place = self.waiting.pop()
-            count += 1
-            if count > MOST_THINGS:
+            self.count += 1
+            if self.count > MOST_THINGS:
                 self._give_up(place.path, f"has more than {MOST_THINGS:,} parts, and nobody looked at the rest")
                 break
             try:
                 self._look(place)
             except ObstacleError as obstacle:
-                self.found.obstacles.append((place.path, str(obstacle)))
+                if place.attributes <= obstacle.within:
+                    self._give_up(place.path, str(obstacle))
             except Exception as error:  # noqa: BLE001 - whatever a foreign object raises when it is read
                 self._give_up(place.path, f"can't be looked at: reading it raises {type(error).__name__}")
         self._add_joined()
@@ -97,15 +99,19 @@ class _Search:
         if text is not None:
             self._read(text, place)
             return
-        if id(place.what) in self.seen:
+        if isinstance(place.what, ObstacleError):
+            raise place.what
+        level = min(place.attributes, LEVELS)
+        seen = self.seen.get(id(place.what))
+        if seen is not None and seen[0] <= level:
             return
-        self.seen[id(place.what)] = place.what
+        self.seen[id(place.what)] = level, place.what
         parts: list[Part] = []
         try:
             self._gather(place, parts)
         finally:  # what was reached before an obstacle is looked at all the same
-            inner = (one for part in parts for one in self._inside(place, part))
-            self.waiting += reversed(list(inner))
+            inner = [one for part in parts for one in self._inside(place, part)]
+            self.waiting += reversed(inner)
         self._read_joined(place, parts)
 
     def _gather(self, place: _Place, parts: list[Part]) -> None:
@@ -119,12 +125,19 @@ class _Search:
                 raise ObstacleError(msg)
 
     def _inside(self, place: _Place, part: Part) -> Iterator[_Place]:
-        keyed = part.key is not NoKey
-        step = self._step_to(part.key) if keyed else part.step
-        inner = place._replace(what=part.what, path=place.path + step, depth=place.depth + 1)
-        yield inner._replace(is_plain=place.is_plain and part.is_plain)
-        if keyed:
-            yield inner._replace(what=part.key, path=f"{place.path} (key {self._named(part.key)})", is_plain=False)
+        what, step, key, is_plain = part
+        is_attribute = not is_plain and step.startswith(".")
+        attributes, depth = place.attributes + is_attribute, place.depth + 1
+        if _is_too_short(what):
+            self.count += 1
+        else:
+            path = place.path + (self._step_to(key) if key is not NoKey else self.known.masked(step))
+            yield _Place(what, path, depth, place.wrappings, attributes, is_plain=place.is_plain and is_plain)
+        if is_attribute and self._holds_canary(step):
+            key = step[1:]  # what is named after a user tells of that user
+        if key is not NoKey and not _is_too_short(key):
+            path = f"{place.path} (key {self._named(key)})"
+            yield _Place(key, path, depth, place.wrappings, place.attributes + 1, is_plain=False)
 
     def _step_to(self, key: object) -> str:
         if isinstance(key, str) and len(key) <= LONGEST_KEY and WORD.fullmatch(key) and not self._holds_canary(key):
@@ -139,12 +152,14 @@ class _Search:
         return written
 
     def _holds_canary(self, key: object) -> bool:
-        if isinstance(key, (int, float)) or (isinstance(key, (str, bytes)) and len(key) < FEWEST):
-            return False  # a number is written whole in fewer letters than are ever masked
+        if _is_too_short(key):
+            return False
+        if not isinstance(key, (str, bytes)):
+            return bool(self.known.in_text(shortened(key)))  # that is all that is told of it
         known = self.keys.get(key)
         if known is None:
             aside = _Search(self.known)
-            aside.waiting.append(_Place(key, "", 0, 0, is_plain=False))
+            aside.waiting.append(_Place(key, "", 0, 0, 0, is_plain=False))
             self.keys[key] = known = bool(aside.run(None).hits)
         return known
 
@@ -153,7 +168,23 @@ class _Search:
             self.found.hits.append(Hit(canary, path))
 
     def _hits(self, data: str | bytes, place: _Place) -> Iterator[Hit]:
-        """Find each canary of one text once, in its plainest wrapping; the outermost wrappings come off first."""
+        """Find each canary of one text once, in its plainest wrapping; a short text is looked through once."""
+        key = data, place.wrappings
+        told = self.known.told.get(key)
+        if told is None:
+            told = []
+            before = len(self.found.obstacles), len(self.waiting)
+            try:
+                told.extend(self._in_layers(data, place))
+            except ObstacleError as obstacle:
+                self._give_up(place.path, str(obstacle))
+            if before == (len(self.found.obstacles), len(self.waiting)):
+                self.known.remember(key, told)
+        for canary, wrappings, where in told:
+            yield Hit(canary, _written(place.path, wrappings) + where)
+
+    def _in_layers(self, data: str | bytes, place: _Place) -> Iterator[Told]:
+        """Take off wrapping after wrapping; the outermost come first."""
         layers: list[tuple[str | bytes, tuple[str, ...]]] = [(data, ())]
         seen: set[str | bytes] = set()
         told: set[Canary] = set()
@@ -167,8 +198,7 @@ class _Search:
             for canary in self._plainly_in(layer):
                 if canary not in told:
                     told.add(canary)
-                    where = self._line_of(canary, layer) if not wrappings else ""
-                    yield Hit(canary, _written(place.path, wrappings) + where)
+                    yield Told(canary, wrappings, self._line_of(canary, layer) if not wrappings else "")
             if place.wrappings + len(wrappings) < MOST_WRAPPINGS:
                 layers += self._unwrapped(layer, wrappings, place)
 
@@ -205,11 +235,13 @@ class _Search:
         if place.wrappings + len(wrappings) >= MOST_WRAPPINGS:
             return False
         try:
-            parsed = json.loads(layer, object_pairs_hook=_members)
+            text = layer if isinstance(layer, str) else layer.decode(json.detect_encoding(layer), "surrogatepass")
+            parsed = DECODER.decode(text)
         except (ValueError, RecursionError):
             return False
         path = _written(place.path, (*wrappings, "JSON"))
-        self.waiting.append(_Place(parsed, path, place.depth + 1, place.wrappings + len(wrappings) + 1, is_plain=True))
+        opened = place.wrappings + len(wrappings) + 1
+        self.waiting.append(_Place(parsed, path, place.depth + 1, opened, place.attributes, is_plain=True))
         return True
 
     def _line_of(self, canary: Canary, layer: str | bytes) -> str:
@@ -222,6 +254,8 @@ class _Search:
 
     def _read_joined(self, place: _Place, parts: list[Part]) -> None:
         """Put pieces together that lie side by side, as a program does that sends its answer bit by bit."""
+        if len(parts) < 2 or not parts[0].step.startswith("["):  # noqa: PLR2004 - what is to be put together
+            return
         texts: dict[str, list[Any]] = defaultdict(list)
         for part in parts:
             for name, piece in _pieces(part):
@@ -229,7 +263,7 @@ class _Search:
         for name, pieces in texts.items():
             if len(pieces) > 1 and len({type(piece) for piece in pieces}) == 1:
                 joined = bytes(pieces) if isinstance(pieces[0], int) else type(pieces[0])().join(pieces)
-                path = f"{place.path}[0..{len(parts) - 1}]{name} (joined)"
+                path = f"{place.path}[0..{len(parts) - 1}]{self.known.masked(name)} (joined)"
                 for hit in self._hits(joined, place._replace(path=path)):
                     self.joined.append((f"{place.path}[", hit))
 
@@ -239,6 +273,16 @@ class _Search:
             alone = (found for found in self.found.hits if found.canary is hit.canary)
             if not any(found.path.startswith(start) for found in alone):
                 self.found.hits.append(hit)
+
+
+def _is_too_short(what: object) -> bool:
+    """Whether something is by itself too short to hold what is looked for, as most things are."""
+    kind = type(what)
+    if kind is str or kind is bytes:
+        return len(what) < (FEWEST if kind is str else FEWEST_BYTES)  # type: ignore[arg-type]
+    if kind is int:
+        return -LEAST_NUMBER < what < LEAST_NUMBER  # type: ignore[operator]
+    return what is None or kind is bool
 
 
 def _pieces(part: Part) -> Iterator[tuple[str, str | bytes | int]]:
@@ -258,6 +302,9 @@ def _members(pairs: list[tuple[str, Any]]) -> Any:
     """Keep an object of JSON as a mapping, and all of its members where two have one name."""
     mapping = dict(pairs)
     return mapping if len(mapping) == len(pairs) else [{key: value} for key, value in pairs]
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_members)
 
 
 def _written(path: str, wrappings: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """Plays rounds as tasks of one event loop, which puts off their steps as the seed decides.
 
 Tasks switch only where they wait. A stand-in for a database that never waits hides what the database would show: give
-it an `await asyncio.sleep(0)`.
+it an `await asyncio.sleep(0)`. What they do in other threads runs as it likes.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import asyncio
 import contextvars
 from collections import defaultdict, deque
 from collections.abc import Sequence
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from random import Random
 from typing import Any
 
+from pytest_rollback.session.canary.beside import Beside, Noting
 from pytest_rollback.session.canary.marker import Canary, CanaryError, name_of
-from pytest_rollback.session.canary.rounds import Asked, ScenarioError, StuckError
-from pytest_rollback.session.canary.tracing import place_in, place_of
+from pytest_rollback.session.canary.rounds import Asked, ScenarioError, StuckError, file_of
+from pytest_rollback.session.canary.tracing import Places, place_in, place_of
 from pytest_rollback.session.canary.turns import GRACE
 from pytest_rollback.session.canary.workers import Worker
 
@@ -26,9 +28,11 @@ LAZY = ((0.0,), (0.5,), (0.0, 0.5, 0.9), (0.2, 0.8))  # by round: in turn, at ra
 class Tasks:
     """The loops of one run, one for each round, in a thread of their own: one may be running in the test's."""
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: Asked, root: Path) -> None:
         self.asked = asked
         self.has_interleaved = False
+        self.missed: set[str] = set()
+        self._places = Places(root, file_of(asked.scenario))
         self._worker = Worker(0)
 
     def play(self, number: int, canaries: Sequence[Canary]) -> list[object]:
@@ -36,14 +40,22 @@ class Tasks:
         rng = Random(f"{self.asked.seed}/{number}")  # noqa: S311 - it is to be repeated
         played = _Round(self.asked, canaries, rng, LAZY[(number - 1) % len(LAZY)])
         context = contextvars.copy_context()
-        self._worker.give(lambda: context.run(played.run))
-        results = played.wait(self._worker)
+        noting = Noting(self._places)
+        with Beside(noting.serve, self._places, [self._worker.ident]) as beside:
+            self._worker.give(lambda: context.run(played.run))
+            results = played.wait(self._worker)
+            self.missed.update(beside.missed())
+        if noting.has_met:
+            self.missed.add(OTHER_THREADS)
         self.has_interleaved |= played.has_waited
         return results
 
     def close(self) -> None:
         """End the thread."""
         self._worker.end()
+
+
+OTHER_THREADS = "threads that the scenario hands work to (kind='threads' gives them turns)"
 
 
 class Ready(deque[Any]):

@@ -2,7 +2,8 @@
 
 Looking must change nothing: nothing is called that a program wrote for anything but reading, and what reading would use
 up is refused. What stands for data (a view, and what its lists and mappings hold) has to be readable, and is an
-obstacle where it is not. What an object keeps to itself in its attributes is looked at as far as it can be.
+obstacle where it is not. What an object keeps to itself in its attributes is looked at as far as it can be. There, too,
+what is known to hold data has to be readable, if few attributes lead to it; locks, sockets and such like hold none.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import datetime as dt
 import functools
 import gc
 import io
+import itertools
 import mmap
 import numbers
 import re
@@ -35,6 +37,17 @@ from pytest_rollback.session.canary.parts import Holds, ObstacleError, Part, Par
 MOST_PARTS = 1_000_000
 LONGEST_INTEGER = 4096  # bits; Python writes no longer ones in decimal digits
 OPAQUE = "can't be looked into; hand over what is in it, as text or as data"
+OF_DATA = 3  # attributes that may lead to what holds data, and count
+OF_UNKNOWN = 1  # to what may hold data, for all we know
+OF_C = (types.WrapperDescriptorType, types.MethodDescriptorType)
+HARMLESS = frozenset(
+    {"_abc", "_asyncio", "_blake2", "_contextvars", "_decimal", "_hashlib", "_multiprocessing", "_random", "_socket"}
+    | {"_ssl", "_struct", "_thread", "decimal", "hashlib", "multiprocessing", "random", "select", "socket", "ssl"}
+    | {"uvloop", "weakref"}
+)
+HARMLESS_TYPES = frozenset(
+    {"PyCapsule", "_lru_list_elem", "classmethod_descriptor", "getset_descriptor", "method_descriptor"}
+)
 USED_UP = "and looking would use it up; hand over a list of what is in it"
 
 
@@ -79,8 +92,13 @@ def _nothing(_what: Any, _is_plain: bool) -> Parts:  # noqa: FBT001 - all of the
 
 
 def _mapping(what: Mapping[Any, Any], is_plain: bool) -> Parts:  # noqa: FBT001
-    for key, value in islice(list(what.items()), MOST_PARTS):
+    held: Any = what
+    items = list(dict.items(held)) if issubclass(type(what), dict) else list(what.items())  # even if one shows no items
+    for key, value in islice(items, MOST_PARTS):
         yield Part(value, "", key, is_plain)
+    if len(items) > MOST_PARTS:
+        msg = f"has more than {MOST_PARTS:,} parts, and nobody looked at the rest"
+        raise ObstacleError(msg)
     yield from _attributes(what)
 
 
@@ -103,23 +121,99 @@ def _refused(what: Any, _is_plain: bool) -> Parts:  # noqa: FBT001
     raise ObstacleError(msg)
 
 
-def _refused_where_plain(what: Any, is_plain: bool) -> Parts:  # noqa: FBT001
-    return _refused(what, is_plain) if is_plain else _attributes(what)
-
-
-def _opaque(what: Any, is_plain: bool) -> Parts:  # noqa: FBT001
+def _iterator(what: Any, is_plain: bool) -> Parts:  # noqa: FBT001
     if is_plain:
-        msg = f"is a {type(what).__name__}, which {OPAQUE}"
-        raise ObstacleError(msg)
-    return ()
+        return _refused(what, is_plain)
+    if _has_attributes(type(what)) and not _hides(type(what)):
+        return _attributes(what)
+    if type(what) is itertools.count:
+        return ()
+    msg = f"is a {type(what).__name__}, {USED_UP}"
+    raise ObstacleError(msg, within=OF_DATA)
+
+
+def _opaque(what: Any, _is_plain: bool = False, within: int = 0) -> Parts:  # noqa: FBT001, FBT002
+    msg = f"is a {type(what).__name__}, which {OPAQUE}"
+    raise ObstacleError(msg, within=within)
 
 
 def _object(what: Any, is_plain: bool) -> Parts:  # noqa: FBT001
-    if _has_attributes(type(what)) or type(what) is object:
-        return _attributes(what)
+    kind = type(what)
+    parts = list(_attributes(what))
+    yield from parts
+    if kind is object or (_has_attributes(kind) and not _hides(kind)):
+        return
     with suppress(TypeError, ValueError, BufferError):
-        return (Part(memoryview(what), "", is_plain=is_plain),)
-    return _opaque(what, is_plain)
+        yield Part(memoryview(what), "", is_plain=is_plain)
+        return
+    if is_plain or not (parts or _is_harmless(kind)):
+        _opaque(what, within=OF_UNKNOWN)
+
+
+def _hides(kind: Any) -> bool:
+    """Whether a class of the project has one of C under it that keeps something which no attribute shows."""
+    for cls in kind.__mro__[:-1]:
+        if any(isinstance(one, OF_C) and one.__objclass__ is cls for one in vars(cls).values()):
+            is_open = "__dict__" in vars(cls) or cls.__module__.startswith("msgspec")
+            is_open = is_open or any(isinstance(one, types.MemberDescriptorType) for one in vars(cls).values())
+            return not is_open and not _is_harmless(cls)
+    return False
+
+
+def _is_harmless(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] in HARMLESS or kind.__name__ in HARMLESS_TYPES
+
+
+def _local(what: Any, _is_plain: bool) -> Parts:  # noqa: FBT001
+    yield from _attributes(what)
+    _opaque(what)
+
+
+def _queue(what: Any, _is_plain: bool) -> Parts:  # noqa: FBT001
+    yield from _attributes(what)
+    if not what.empty():
+        _opaque(what, within=OF_DATA)
+
+
+def _cursor(what: Any, _is_plain: bool) -> Parts:  # noqa: FBT001
+    yield from _attributes(what)
+    if what.description is not None:
+        msg = f"is a {type(what).__name__} with rows, {USED_UP}"
+        raise ObstacleError(msg, within=OF_DATA)
+
+
+def _future(what: Any, is_plain: bool) -> Parts:  # noqa: FBT001
+    yield from _attributes(what)
+    if what.done():
+        for name in ("_result", "_exception"):
+            yield Part(getattr(what, name), f".{name}", is_plain=is_plain)
+    else:
+        _opaque(what)
+
+
+def _context(what: Any, _is_plain: bool) -> Parts:  # noqa: FBT001
+    for variable, value in what.items():
+        yield Part(value, f"[{variable.name}]", is_plain=False)
+
+
+def _context_variable(what: Any, is_plain: bool) -> Parts:  # noqa: FBT001
+    yield Part(what.name, ".name", is_plain=is_plain)
+    yield Part(what.get(None), ".get()", is_plain=is_plain)
+    _opaque(what, within=OF_UNKNOWN)  # what it is elsewhere, only that context knows
+
+
+def _element(what: Any, is_plain: bool) -> Parts:  # noqa: FBT001
+    for name in ("tag", "attrib", "text", "tail"):
+        held = getattr(what, name)
+        yield Part(dict(held) if name == "attrib" else held, f".{name}", is_plain=is_plain)
+    for number, child in enumerate(list(what)):
+        yield Part(child, f"[{number}]", is_plain=is_plain)
+    yield from _attributes(what)
+
+
+def _getter(what: Any, _is_plain: bool) -> Parts:  # noqa: FBT001
+    for number, held in enumerate(what.__reduce__()[1]):
+        yield Part(held, f".args[{number}]", is_plain=False)
 
 
 def _exception(what: BaseException, is_plain: bool) -> Parts:  # noqa: FBT001
@@ -179,15 +273,24 @@ def _captured_output(_what: Any, _is_plain: bool) -> Parts:  # noqa: FBT001
 
 def _attributes(what: Any) -> Iterator[Part]:
     """List what an object keeps in its own dictionary and slots; properties are code, and not run."""
+    kind: Any = type(what)
     own = getattr(what, "__dict__", None)
     if isinstance(own, collections.abc.Mapping):
         for name, value in list(own.items()):
             yield Part(value, f".{name}", is_plain=False)
-    for cls in type(what).__mro__:
-        for name, member in list(vars(cls).items()):
-            if isinstance(member, types.MemberDescriptorType) and name != "__dict__" and cls not in PYTHONS_OWN:
-                with suppress(AttributeError):  # a slot that is still empty
-                    yield Part(member.__get__(what, cls), f".{name}", is_plain=False)
+    for name, cls, member in _slots(kind):
+        with suppress(AttributeError):  # a slot that is still empty
+            yield Part(member.__get__(what, cls), f".{name}", is_plain=False)
+
+
+@functools.lru_cache(maxsize=4096)
+def _slots(kind: Any) -> tuple[tuple[str, type, Any], ...]:
+    return tuple(
+        (name, cls, member)
+        for cls in kind.__mro__
+        for name, member in list(vars(cls).items())
+        if isinstance(member, types.MemberDescriptorType) and name != "__dict__" and cls not in PYTHONS_OWN
+    )
 
 
 def _has_attributes(cls: type) -> bool:
@@ -238,13 +341,23 @@ KINDS: tuple[tuple[tuple[type, ...], Holds], ...] = (
     ((BaseException,), _exception),
     ((collections.abc.Mapping,), _mapping),
     ((collections.abc.Set,), _unordered),
-    ((collections.abc.Iterator,), _refused_where_plain),
+    ((collections.abc.Iterator,), _iterator),
 )
 BY_NAME: tuple[tuple[str, str, Holds], ...] = (
     ("sqlite3", "Connection", parts_of_database),
     ("sqlite3", "Row", _row),
     ("unittest.mock", "NonCallableMock", lambda what, _: _attributes(what)),  # it notes whoever asks for its length
-    ("threading", "local", lambda what, is_plain: (*_attributes(what), *_opaque(what, is_plain))),
+    ("threading", "local", _local),
+    ("queue", "SimpleQueue", _queue),
+    ("sqlite3", "Cursor", _cursor),
+    ("asyncio", "Future", _future),
+    ("contextvars", "Context", _context),
+    ("contextvars", "ContextVar", _context_variable),
+    ("xml.etree.ElementTree", "Element", _element),
+    ("lxml.etree", "_Element", _element),
+    ("operator", "itemgetter", _getter),
+    ("operator", "attrgetter", _getter),
+    ("operator", "methodcaller", _getter),
 )
 
 
@@ -257,5 +370,5 @@ def _holds(cls: Any) -> Holds:
     for kinds, holds in KINDS:
         if issubclass(cls, kinds):
             return holds
-    is_sized = hasattr(cls, "__len__") and hasattr(cls, "__iter__")
+    is_sized = all(any(name in vars(one) for one in cls.__mro__) for name in ("__len__", "__iter__"))
     return _members if is_sized else _object

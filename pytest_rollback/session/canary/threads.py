@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
+from pytest_rollback.session.canary.beside import Beside, Work
 from pytest_rollback.session.canary.marker import Canary, name_of
-from pytest_rollback.session.canary.paces import pace_of
+from pytest_rollback.session.canary.paces import INSIDE_LINES, Spot, pace_of
 from pytest_rollback.session.canary.rounds import (
     Asked,
     ScenarioError,
@@ -32,6 +34,7 @@ class Threads:
         self.places = Places(root, file_of(asked.scenario))
         self._steps: dict[bool, int] = {}
         self._workers = [Worker(number) for number in range(len(asked.users))]
+        self.missed: set[str] = set()
 
     def play(self, number: int, canaries: Sequence[Canary]) -> list[object]:
         """Run the scenario of all users at once, and give what each returned."""
@@ -39,9 +42,11 @@ class Threads:
         pace = pace_of(number, rng, self._steps)
         played = _Round(self, Turns(len(canaries), rng, pace), canaries)
         workers = rng.sample(self._workers, len(self._workers))
-        for turn, worker in enumerate(workers):
-            worker.give(lambda turn=turn: played.take_part(turn))  # type: ignore[misc]
-        played.wait()
+        with Beside(played.serve, self.places, (worker.ident for worker in workers)) as beside:
+            for turn, worker in enumerate(workers):
+                worker.give(lambda turn=turn: played.take_part(turn))  # type: ignore[misc]
+            played.wait()
+            self.missed.update(beside.missed())
         self._steps[pace.inside_lines] = played.turns.steps
         self.has_interleaved |= played.turns.switches > 0
         self.places.widen()
@@ -60,6 +65,7 @@ class _Round:
         self.canaries = canaries
         self.results: list[object] = [None] * len(canaries)
         self.errors: list[tuple[int, BaseException]] = []
+        self.inside = INSIDE_LINES // len(canaries) if turns.pace.inside_lines else 0
 
     def take_part(self, turn: int) -> None:
         """Run one user's scenario; called in its thread."""
@@ -67,7 +73,7 @@ class _Round:
         tracing = Tracing(
             lambda spot: self.turns.step(turn, spot),
             self.team.places,
-            inside_lines=self.turns.pace.inside_lines,
+            inside=self.inside,
         )
         try:
             self.turns.begin(turn)
@@ -80,6 +86,25 @@ class _Round:
             self.turns.stop()
         finally:
             self.turns.end(turn)
+
+    def serve(self, work: Work) -> object:
+        """Do what a scenario has handed to another thread, taking turns where it comes to the project's code."""
+        numbers: list[int] = []
+        ident = threading.get_ident()
+
+        def step(spot: Spot) -> None:
+            if threading.get_ident() != ident or self.turns.is_free:
+                return
+            if not numbers:
+                numbers.append(self.turns.join())
+            self.turns.step(numbers[0], spot)
+
+        try:
+            with Tracing(step, self.team.places, inside=self.inside):
+                return work()
+        finally:
+            if numbers:
+                self.turns.leave(numbers[0])
 
     def _call(self, canary: Canary) -> object:
         asked = self.team.asked
@@ -94,6 +119,8 @@ class _Round:
         except BaseException:
             self.turns.stop()
             raise
+        if not left and not self.errors:
+            self.turns.set_free()
         where = {turn: place_of(self.turns.idents[turn][0]) for turn in left}
         if left:
             self.turns.stop()

@@ -65,12 +65,13 @@ class Places:
 
 
 class Tracing:
-    """Traces the thread that enters it, until it leaves."""
+    """Traces the thread that enters it, until it leaves. `inside` is how many steps it takes inside of lines."""
 
-    def __init__(self, step: Step, places: Places, *, inside_lines: bool) -> None:
+    def __init__(self, step: Step, places: Places, *, inside: int = 0) -> None:
         self.step = step
         self.places = places
-        self.event = "opcode" if inside_lines else "line"
+        self.inside = inside
+        self.event = "opcode" if inside else "line"
         self.theirs: Any = None
 
     def __enter__(self) -> None:
@@ -94,6 +95,11 @@ class Tracing:
     def _on_event(self, frame: FrameType, event: str, _arg: Any) -> Tracer:
         if event == self.event:
             self.step((frame.f_code.co_filename, frame.f_lineno, frame.f_lasti))
+            if event == "opcode":
+                self.inside -= 1
+                self.event = "opcode" if self.inside > 0 else "line"
+        elif event == "opcode":
+            frame.f_trace_opcodes = False
         return self._on_event
 
     def _with(self, local: Tracer | None) -> Tracer:

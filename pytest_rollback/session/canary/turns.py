@@ -3,6 +3,9 @@
 A thread that waits for something else (a lock, a socket, a clock) can't hand over. It shows by standing still without
 using its processor; then somebody else is let go on, and it queues up when it is back. So the same seed gives the same
 interleaving as long as nobody waits for anything but a turn.
+
+Threads that scenarios hand work to are guests: they come when they reach the project's code, and nobody waits for them
+at the end.
 """
 
 from __future__ import annotations
@@ -46,10 +49,13 @@ class Turns:
         self.steps = 0
         self.switches = 0
         self.over = False
+        self.is_free = False  # whoever is left runs without turns
         self.ends_by = math.inf
         self.idents: list[tuple[int, int]] = [(0, 0)] * count
         self._states = [State.READY] * count
+        self._users = count
         self._arrived = 0
+        self._left: list[int] = []  # numbers of guests who are gone
         self._naps = 0
         self._current: int | None = None
         self._gates = [threading.Semaphore(0) for _ in range(count)]
@@ -61,14 +67,42 @@ class Turns:
         with self._lock:
             self.idents[number] = (threading.get_ident(), threading.get_native_id())
             self._arrived += 1
-            if self._arrived == len(self._gates):
+            if self._arrived == self._users:
                 self._let_go(self._pick(None))
         self._wait(number)
+
+    def join(self) -> int:
+        """Take part as a guest from here on, when it is one's turn; gives the number of the thread."""
+        with self._lock:
+            if not self._left:
+                self._left.append(len(self._states))
+                self._states.append(State.DONE)
+                self._gates.append(threading.Semaphore(0))
+                self.idents.append((0, 0))
+            number = self._left.pop()
+            self.idents[number] = (threading.get_ident(), threading.get_native_id())
+        self._come_back(number)
+        return number
+
+    def leave(self, number: int) -> None:
+        """Be a guest no more."""
+        self.end(number)
+        with self._lock:
+            self._left.append(number)
+
+    def set_free(self) -> None:
+        """End the round, but let guests go on."""
+        with self._lock:
+            self.is_free = True
+            for gate in self._gates[self._users :]:
+                gate.release()
 
     def step(self, number: int, spot: Spot) -> None:
         """Hand over, where it is time."""
         if self.over:
             raise EndedError
+        if self.is_free:
+            return
         if self._current != number:
             self._come_back(number)
             return
@@ -101,23 +135,26 @@ class Turns:
 
     def stop(self) -> None:
         """End the round: whoever waits for a turn, or takes another step, ends."""
-        self.over = True
-        self.ends_by = time.monotonic() + GRACE
-        for gate in self._gates:
-            gate.release()
+        with self._lock:
+            self.over = True
+            self.ends_by = time.monotonic() + GRACE
+            for gate in self._gates:
+                gate.release()
 
     def wait(self, deadline: float) -> list[int]:
         """Wait for all to end, and give those who have not when time is up. Meanwhile nobody holds a turn idly."""
         watch = _Watch()
         while (left := min(deadline, self.ends_by) - time.monotonic()) > 0:
-            unfinished = [number for number, state in enumerate(self._states) if state is not State.DONE]
-            if not unfinished:
+            if not self._unfinished():
                 return []
             if not self._changed.acquire(timeout=min(TICK, left)):
                 current = self._current
                 if current is not None and watch.is_still(current, self.steps, *self.idents[current]):
                     self._pass_over(current)
-        return [number for number, state in enumerate(self._states) if state is not State.DONE]
+        return self._unfinished()
+
+    def _unfinished(self) -> list[int]:
+        return [number for number in range(self._users) if self._states[number] is not State.DONE]
 
     def _pass_over(self, number: int) -> None:
         with self._lock:
@@ -127,6 +164,8 @@ class Turns:
 
     def _come_back(self, number: int) -> None:
         with self._lock:
+            if self.is_free or self.over:
+                return
             self._states[number] = State.READY
             if self._current is None:
                 self._current = number
@@ -161,7 +200,7 @@ class _Watch:
         self._still = 0
 
     def is_still(self, number: int, steps: int, ident: int, native: int) -> bool:
-        used = _processor_time(ident)
+        used = processor_time(ident)
         now = (number, steps, used)
         self._still = self._still + 1 if now == self._last else 0
         self._last = now
@@ -170,7 +209,8 @@ class _Watch:
         return _is_asleep(native)
 
 
-def _processor_time(ident: int) -> float | None:
+def processor_time(ident: int) -> float | None:
+    """Ask how long a thread has used a processor; none where the system does not tell."""
     clock = getattr(time, "pthread_getcpuclockid", None)
     if clock is None:
         return None

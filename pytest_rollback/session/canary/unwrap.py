@@ -105,7 +105,7 @@ def _character(found: re.Match[str]) -> str:
 
 def _base64(text: str) -> Iterator[tuple[str, bytes]]:
     """Decode each run from each of its first four characters on: where the wrapping begins, nobody knows."""
-    for run in BASE64.findall(text):
+    for run in dict.fromkeys(BASE64.findall(text)):
         ready = run.translate(URLSAFE).encode("ascii")
         for start in range(4):
             part = ready[start:]
@@ -115,7 +115,7 @@ def _base64(text: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _base32(text: str) -> Iterator[tuple[str, bytes]]:
-    for run in BASE32.findall(text):
+    for run in dict.fromkeys(BASE32.findall(text)):
         for start in range(8):
             yield "base32", _from_base32(run[start:].upper())
 
@@ -131,7 +131,7 @@ AS_DIGITS = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFG
 
 
 def _hexadecimal(text: str) -> Iterator[tuple[str, bytes]]:
-    for run in HEX.findall(text):
+    for run in dict.fromkeys(HEX.findall(text)):
         digits = HEX_GAPS.sub("", run)
         for start in range(2):
             size = len(digits) - start - (len(digits) - start) % 2

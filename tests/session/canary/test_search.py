@@ -3,39 +3,54 @@
 from __future__ import annotations
 
 import array
+import asyncio
 import base64
 import bz2
 import collections
 import contextlib
+import contextvars
 import dataclasses
+import decimal
+import enum
 import functools
 import gzip
+import hashlib
 import html
 import io
 import itertools
 import json
 import logging
 import lzma
+import operator
 import pickle
+import queue
 import quopri
+import random
+import re
+import selectors
+import socket
 import sqlite3
+import ssl
 import struct
 import threading
 import types
 import urllib.parse
 import uuid
+import weakref
 import zipfile
 import zlib
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
+from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
 
-from pytest_rollback.session.canary import search
+from pytest_rollback.session.canary import files, search
 from pytest_rollback.session.canary.marker import Book, Canary
 from pytest_rollback.session.canary.search import Found, look_through
 
@@ -423,6 +438,239 @@ def test_what_is_too_large_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "more than 100 parts" in look([[number] for number in range(99)]).obstacles[0][1]
     monkeypatch.setattr(search, "MOST_CHARACTERS", 1000)
     assert "unwraps to more than" in look("hello " * 300).obstacles[0][1]
+
+
+def test_what_is_told_of_a_place_holds_no_canary(tmp_path: Path) -> None:
+    """Keys, names of files and names of attributes may be whatever a user is known by."""
+    number, name = str(ADA.number), ADA.uuid.hex.upper()
+    named = types.SimpleNamespace(**{f"of_{ADA.upper()}": 1, f"by_{ADA.number}": iter([1])})
+    for file in (number, name, ADA.upper()):
+        (tmp_path / f"{file}.txt").write_text(ADA, "utf-8")
+    for thing in (
+        {ADA.number: ADA},
+        {number: [ADA]},
+        {(1, name): ADA},
+        tmp_path,
+        named,
+        [{number: "a"}, {number: ADA}],
+    ):
+        found = look(thing)
+        assert found.hits
+        told = [hit.path for hit in found.hits] + [f"{path} {why}" for path, why in found.obstacles]
+        assert [text for text in told if BOOK.known.in_text(text)] == []
+
+
+def test_the_names_of_attributes_are_looked_at() -> None:
+    """A record with a field for each user tells of each."""
+    assert path_to(types.SimpleNamespace(**{ADA: 1})) == f" (key {ADA[:8]}...)"
+    assert path_to(types.SimpleNamespace(**{f"id_{ADA.number}": None})).startswith(" (key id_")
+
+
+def test_words_with_a_canary_are_masked() -> None:
+    """The last resort for what is told, whatever came into it."""
+    known = BOOK.known
+    for text in (f"a {ADA.number:,} b", f"a {ADA.uuid} b", f"/x/{ADA.upper()}/y.txt", " ".join(ADA), f"of {ADA.email}"):
+        assert known.in_text(text)
+        assert known.in_text(known.masked(text)) == []
+    assert known.masked(f"the file {ADA.number}.txt of ada") == f"the file {str(ADA.number)[:8]}... of ada"
+    assert known.masked("nothing is in here") == "nothing is in here"
+
+
+class Held(queue.SimpleQueue[Any]):
+    """A class of C's with a name of the project's."""
+
+
+class Stream:
+    """A stream that is consumed once, as answers are."""
+
+    def __init__(self, pieces: Any) -> None:
+        self._pieces = iter(pieces)
+
+    def __iter__(self) -> Any:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._pieces)
+
+
+def filled(kind: type[Any]) -> Any:
+    """Make a queue with something in it."""
+    made = kind()
+    made.put(ADA)
+    return made
+
+
+@pytest.mark.parametrize(
+    "make",
+    numbered(
+        [
+            lambda: iter([ADA]),
+            lambda: map(str, [ADA]),
+            lambda: itertools.chain([ADA]),
+            lambda: itertools.tee([ADA])[0],
+            zlib.compressobj,
+            lambda: contextvars.ContextVar("user"),
+            lambda: filled(queue.SimpleQueue),
+            lambda: filled(Held),
+            lambda: sqlite3.connect(":memory:").execute("select ?", (ADA,)),
+            lambda: Stream([ADA]),
+        ]
+    ),
+)
+def test_what_a_view_keeps_to_itself_must_be_readable(make: Callable[[], Any]) -> None:
+    """An attribute is where views keep what they show."""
+    for thing in (make(), Plain(make()), [Plain([make()])]):
+        found = look(thing)
+        assert found.hits == []
+        assert len(found.obstacles) == 1
+
+
+def test_what_is_reached_twice_counts_where_it_is_nearer() -> None:
+    """Far behind an object it may be machinery, and beside it it is data."""
+    queued = filled(queue.SimpleQueue)
+    far = Plain(Plain(Plain(Plain(queued))))
+    assert look(far).obstacles == []
+    near = types.SimpleNamespace(far=far, near=types.SimpleNamespace(it=queued))
+    assert [path for path, _ in look(near).obstacles] == [".near.it"]
+
+
+def in_future(value: object) -> asyncio.Future[object]:
+    """Give a future that is done."""
+    loop = asyncio.new_event_loop()
+    future = loop.create_future()
+    future.set_result(value)
+    loop.close()
+    return future
+
+
+def in_context(value: object) -> contextvars.Context:
+    """Give a context in which a variable has a value."""
+    context = contextvars.copy_context()
+    context.run(contextvars.ContextVar[object]("user").set, value)
+    return context
+
+
+class Hidden(dict[str, Any]):
+    """A mapping that shows nothing of what it holds."""
+
+    def items(self) -> Any:
+        """Show nothing."""
+        return []
+
+
+@pytest.mark.parametrize(
+    ("thing", "path"),
+    numbered(
+        [
+            (in_future(ADA), "._result"),
+            (in_context(ADA), "[user]"),
+            (operator.itemgetter(ADA), ".args[0]"),
+            (ET.fromstring(f"<a><b>{ADA}</b></a>"), "[0].text"),  # noqa: S314 - our own text
+            (ET.fromstring(f"<a><b id='{ADA}'/></a>"), "[0].attrib.id"),  # noqa: S314 - our own text
+            (ET.ElementTree(ET.fromstring(f"<a><b/>{ADA}</a>")), "._root[0].tail"),  # noqa: S314 - our own text
+            (Hidden(a=ADA), ".a"),
+        ]
+    ),
+)
+def test_what_python_keeps_in_its_own_classes_is_read(thing: object, path: str) -> None:
+    """Where they let themselves be read without change."""
+    assert path_to(thing) == path
+    assert path_to(Plain(thing)) == f".inner{path}"
+
+
+class Colour(enum.Enum):
+    """A choice, whose class can be counted, and not itself."""
+
+    RED = 1
+
+
+def test_the_machinery_of_an_object_is_no_obstacle() -> None:
+    """Whoever hands over an object of a service hands over its locks and sockets with it."""
+    loop = asyncio.new_event_loop()
+    with socket.socket() as plug, ThreadPoolExecutor(1) as pool, contextlib.closing(loop):
+        pool.submit(int).result()
+        machinery = [
+            *(threading.Lock(), threading.RLock(), threading.Condition(), threading.Event(), threading.local()),
+            *(threading.current_thread(), pool, plug, loop, loop.create_future(), selectors.DefaultSelector),
+            *(logging.getLogger("chat"), logging.getLogger(), json, look, len, [].append, Colour.RED, object()),
+            *(random.Random(), random.SystemRandom(), ssl.create_default_context(), hashlib.sha256(), re.compile("a")),  # noqa: S311 - looked at, not used
+            *(weakref.ref(plug), weakref.WeakKeyDictionary(), struct.Struct("i"), decimal.getcontext(), slice(1)),
+            *(itertools.count(), queue.SimpleQueue(), queue.Queue(), asyncio.Queue(), asyncio.Lock(), Future()),
+            *(
+                functools.partial(print),
+                of_cache(1),
+                property(len),
+                list[int],
+                json.JSONDecoder(),
+                operator.attrgetter("a"),
+            ),
+        ]
+        for thing in machinery:
+            assert look(Plain(thing)) == Found(), thing
+
+
+def test_all_databases_of_a_connection_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those that last as long as it, and those that were attached; rows that are too many are told."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.execute("create temp table draft (note)")
+        database.execute("attach ':memory:' as \"old 'mail\"")
+        database.execute('create table "old \'mail".letters (note)')
+        database.execute("insert into draft values (?)", (ADA,))
+        assert path_to(database) == "['temp.draft'][0].note"
+        database.execute("delete from draft")
+        database.execute("insert into letters values (?)", (ADA,))
+        assert path_to(database) == """["old 'mail.letters"][0].note"""
+        database.execute("insert into letters values (?)", (ADA,))
+        monkeypatch.setattr(files, "MOST_ROWS", 1)
+        assert "more than 1 rows" in look(database).obstacles[0][1]
+
+
+def test_a_link_that_leads_elsewhere_is_told(tmp_path: Path) -> None:
+    """Nobody follows it, so nobody knows what is there."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "logs").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "here" / "gone").symlink_to(tmp_path / ADA)
+    found = look(tmp_path / "here")
+    assert [hit.path for hit in found.hits] == ["/gone (link)"]
+    assert [path for path, _ in found.obstacles] == ["/logs"]
+    assert "a link to a folder elsewhere" in found.obstacles[0][1]
+
+
+def test_looking_takes_no_longer_with_many_canaries() -> None:
+    """Each round of a run adds some. Counted, since clocks differ: bytes are looked at once, for all of them."""
+    book = Book()
+    for _ in range(50):
+        book.begin_round()
+        made = [book.get(user) for user in ("ada", "bob")]
+    for canary in made:
+        for form in (canary.uuid.bytes, canary.uuid.bytes_le, struct.pack("<q", canary.number)):
+            for start in range(9):
+                assert book.known.in_bytes(bytes(start) + form + b"x" * start) == [canary]
+    passes: list[int] = []
+
+    class Counted(bytes):
+        def __contains__(self, form: object) -> bool:
+            passes.append(1)
+            return super().__contains__(form)  # type: ignore[operator]
+
+    assert book.known.in_bytes(Counted(bytes(range(256)) * 9)) == []
+    assert passes == []
+    assert book.known.in_bytes(Counted(made[0].uuid.bytes)) == [made[0]]
+    assert len(passes) <= 4
+
+
+def test_a_short_text_is_looked_through_once() -> None:
+    """A log that grows is handed over again after each round; what is told of it stays the same."""
+    book = Book()
+    ada = book.get("ada")
+    lines = [f"one of {ada}", "a line of nobody"]
+    first = look_through(lines, book.known)
+    assert {text for text, _ in book.known.told} == {*lines, "".join(lines)}
+    bob = book.get("bob")
+    again = look_through([*lines, f"two of {bob}"], book.known)
+    assert [hit.canary for hit in again.hits] == [ada, bob]
+    assert again.hits[0] == first.hits[0]
 
 
 def test_a_long_number_is_no_obstacle() -> None:

@@ -17,7 +17,7 @@ import pluggy
 import pytest
 
 from pytest_rollback.session.canary.paces import pace_of
-from pytest_rollback.session.canary.tracing import Places
+from pytest_rollback.session.canary.tracing import Places, Tracing
 from pytest_rollback.session.fixtures.canaries import Canaries, Canary, LeakError, StuckError
 
 ROOT = Path(__file__).parent
@@ -271,3 +271,53 @@ def test_the_paces_are_of_all_kinds() -> None:
     assert counts[0] == 40
     assert all(count < 40 for count in counts[1:])
     assert 1 <= counts[3] <= 3
+
+
+def test_a_long_loop_hands_over_seldom(canaries: Canaries) -> None:
+    """At each of its steps it would take longer than a round may; what comes after it is interleaved all the same."""
+    desk = Desk()
+
+    def count() -> int:
+        total = 0
+        for number in range(4000):
+            total += number * 2
+        return total
+
+    def careful(_user: str, secret: Canary) -> list[str]:
+        return [secret, str(count())]
+
+    def careless(user: str, secret: Canary) -> list[str]:
+        count()
+        return desk.careless(user, secret)
+
+    canaries.run(USERS, careful, rounds=8)
+    with pytest.raises(LeakError):
+        canaries.run(USERS, careless)
+
+
+def test_hand_overs_have_a_limit_for_each_spot_and_each_round() -> None:
+    """And new spots always have theirs."""
+    for number in (1, 5):
+        pace = pace_of(number, Random(1), {})  # noqa: S311 - repeated
+        assert 300 <= sum(pace.chooses(("f", 1, 0)) for _ in range(50_000)) <= 1000
+        assert sum(pace.chooses(("f", spot, 0)) for _ in range(100) for spot in range(1000)) <= 20_000
+        assert pace.chooses(("g", 1, 0))
+
+
+def test_inside_lines_only_so_many_steps_are_taken() -> None:
+    """After that, lines are steps, for whoever is traced."""
+    steps: list[int] = []
+    places = Places(ROOT, __file__)
+
+    def two_lines() -> None:
+        steps.append(0)
+        steps.append(0)
+
+    tracing = Tracing(lambda spot: steps.append(spot[1]), places, inside=5)
+    with tracing:
+        two_lines()
+    assert tracing.event == "line"
+    steps.clear()
+    with tracing:
+        two_lines()
+    assert len([line for line in steps if line]) == 2
