@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -30,11 +29,13 @@ class Worker:
         self._jobs.put(job)
 
     def end(self) -> None:
-        """End after the last job, or in the middle of one that hangs, as soon as it comes back to Python."""
+        """End after the last job. One that hangs ends at the next line of the project that it comes to.
+
+        It can't be made to by an asynchronous exception: while one waits to be raised in a thread that does not run,
+        CPython 3.11 goes round in circles in any other thread that is traced.
+        """
         self._jobs.put(None)
         self._thread.join(GRACE)
-        if self._thread.is_alive():
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident), ctypes.py_object(EndedError))
 
     def _work(self) -> None:
         try:
