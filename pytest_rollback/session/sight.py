@@ -125,7 +125,8 @@ class Sight:
             vars(report)[EXCEPTIONS] = names  # so that it travels with the report, where this is a worker
         self.observer.report(report)
         if report.when == "teardown":
-            self._note_numbers(report)
+            if self.measured or self.numbers or MEASURED in vars(report):  # most tests measure nothing
+                self._note_numbers(report)
         elif report.sections and report.nodeid.startswith(CHECKS):
             self.outputs[report.nodeid] = "\n".join(text for name, text in report.sections if CHECK in name)
         if report.when in ("setup", "call") or not self.is_kept or isinstance(report, pytest.SubtestReport):
