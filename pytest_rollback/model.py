@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 SCHEMA = 1
+CHECKS = "checks::"  # what the names of tests that are checks of the policy begin with
 
 
 class Severity(str, Enum):

@@ -26,9 +26,9 @@ from pytest_rollback.cli.baselines_record import (
 from pytest_rollback.cli.record import cut, say, say_fact
 from pytest_rollback.cli.status import when
 from pytest_rollback.events import BaselineChanged
-from pytest_rollback.judge.accept import CONTRACT, in_unit
+from pytest_rollback.judge.accept import in_unit
 from pytest_rollback.judge.text import readable
-from pytest_rollback.policy.baselines import ACCEPT, FOLDER, Baseline, Shelf, names
+from pytest_rollback.policy.baselines import ACCEPT, CONTRACT, FOLDER, Baseline, Shelf, names
 from pytest_rollback.policy.shelf import is_unfinished
 from pytest_rollback.repo.wording import moment_of
 

@@ -14,10 +14,11 @@ from msgspec import Struct
 from pytest_rollback.cli import CommandError, record
 from pytest_rollback.cli.record import SHORT, say_fact
 from pytest_rollback.events import BaselineChange, BaselineChanged, Checkpoint, Judgment
-from pytest_rollback.judge.accept import CONTRACT, in_unit
+from pytest_rollback.judge.accept import in_unit
 from pytest_rollback.judge.text import readable
 from pytest_rollback.model import Judged, Status
 from pytest_rollback.policy.baselines import (
+    CONTRACT,
     ENDING,
     FOLDER,
     Accepted,

@@ -17,11 +17,10 @@ from pytest_rollback.judge.compare import crossed_limit, fires
 from pytest_rollback.judge.decide import OF_ACTION, Standing
 from pytest_rollback.judge.match import is_compared
 from pytest_rollback.model import Judged, Measurement, Status
-from pytest_rollback.policy.baselines import NEWER, Accepted, Baseline, Shelf, file_of, is_name
+from pytest_rollback.policy.baselines import NEWER, Accepted, Baseline, Shelf, file_of, is_contract, is_name
 from pytest_rollback.policy.criteria import convert, number
 from pytest_rollback.policy.rules import Metric, Policy, Trigger
 
-CONTRACT = "contract"
 REPLACE = "--accept-baselines all replaces it"
 NOISE = 1e-9  # of floats, as a share
 UNTOUCHED = frozenset({Status.LEFT_TO_CI, Status.TOO_FEW, Status.INVALID})
@@ -58,7 +57,7 @@ class Change(Struct, frozen=True, kw_only=True):
     @property
     def is_contract(self) -> bool:
         """Whether it is a structure that is kept, whose number only counts what is broken."""
-        return self.metric == CONTRACT or CONTRACT in self.basis
+        return is_contract(self.metric, self.basis)
 
 
 class Kept(Struct, frozen=True):
@@ -136,7 +135,7 @@ class _Case:
         is_own = self.rules is not None and self.rules.per_environment
         self.environment = (measurement.environment or machine) if is_own else None
         self.detail = measurement.detail.partition("\n")[0]
-        self.is_contract = measurement.metric == CONTRACT or CONTRACT in measurement.basis
+        self.is_contract = is_contract(measurement.metric, measurement.basis)
 
     def decide(self) -> Change | Kept:
         """Say what becomes of it."""

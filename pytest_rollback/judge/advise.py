@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from pytest_rollback.judge.decide import OF_ACTION, Standing
 from pytest_rollback.model import (
+    CHECKS,
     Action,
     Base,
     Contact,
@@ -23,7 +24,6 @@ from pytest_rollback.policy.rules import Policy
 
 GATE = "pytest --safety-gate"
 ACCEPT = f'{GATE} --accept-baselines new --baseline-reason "..."'
-CHECKS = "checks::"  # what no plain run of pytest knows
 RATCHET = "ratchet"
 MARK_ONE = "mark one test with @pytest.mark.golden_path, then run: pytest --safety-gate"
 BY_MATRIX = "by the matrix alone"

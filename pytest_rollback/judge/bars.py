@@ -7,13 +7,12 @@ from collections.abc import Collection
 from typing import Any
 
 from pytest_rollback.model import Loss, LossKind
-from pytest_rollback.policy.baselines import Baseline, Shelf, file_of
+from pytest_rollback.policy.baselines import CONTRACT, Baseline, Shelf, file_of, is_contract
 from pytest_rollback.policy.criteria import convert, number
 from pytest_rollback.policy.patterns import matches
 from pytest_rollback.policy.rules import Policy
 
 GONE, DAMAGED = "gone", "damaged"
-CONTRACT = "contract"
 NOISE = 1.1
 WAITING = "waiting"
 
@@ -72,11 +71,7 @@ def _worse(was: Baseline, now: Shelf, policy: Policy) -> str | None:
         return f"a baseline of the kind {is_now.metric or 'none'}"
     if lost := set(was.labels) - set(is_now.labels):
         return f"no longer labelled {', '.join(sorted(lost))}"
-    return _worse_contract(was, is_now) if _is_contract(was) else _worse_number(was, is_now, policy)
-
-
-def _is_contract(was: Baseline) -> bool:
-    return CONTRACT in was.basis or was.metric == CONTRACT
+    return _worse_contract(was, is_now) if is_contract(was.metric, was.basis) else _worse_number(was, is_now, policy)
 
 
 def _worse_contract(was: Baseline, is_now: Baseline) -> str | None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pytest_rollback.judge.tally import FAILING, HOLDING, NOT_RUN
-from pytest_rollback.model import Evidence, Health, Judged, Outcome, Status, TestResult
+from pytest_rollback.model import CHECKS, Evidence, Health, Judged, Outcome, Status, TestResult
 from pytest_rollback.policy.rules import Policy
 
-CHECKS = "checks::"  # what the names of tests that are checks begin with
 UNDECIDED = NOT_RUN | {Outcome.LEFT_TO_CI}
 FINE = frozenset({Status.HELD, Status.WATCHED})
 HEALTHY, CRITICAL = "healthy", "critical"

@@ -23,8 +23,10 @@ from pytest_rollback.model import (
     Subject,
     TestResult,
 )
+from pytest_rollback.policy.baselines import CONTRACT
 from pytest_rollback.policy.criteria import number
 from pytest_rollback.policy.rules import ANY_GROUP, Policy, Trigger
+from pytest_rollback.policy.tighten import SOFT
 
 SEVERITIES = tuple(Severity)
 ACTIONS = tuple(Action)
@@ -36,8 +38,7 @@ INFRASTRUCTURE = (
     (Outcome.FLAKY, "flaky", "passed only after a rerun"),
 )
 
-SOFT = (Action.WATCH, Action.NOTE)
-CONTRACT, NEW_LINE = "contract", "\n"
+NEW_LINE = "\n"
 MILLI = 1e-3
 
 

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 SCHEMA = 1
+CONTRACT = "contract"  # the kind of a structure that is kept, and where it lies in the basis
 FOLDER = ".pytest-rollback/baselines"
 ENDING = ".json"
 LONGEST = 80
@@ -89,6 +90,11 @@ class Shelf(Struct, frozen=True):
     def trouble(self, name: str, environment: str | None) -> str | None:
         """Say why a metric's baseline can't be used, where its file is there; none where it is not."""
         return self.troubles.get(file_of(name, environment)) or self.troubles.get("")
+
+
+def is_contract(metric: str, basis: Mapping[str, Any]) -> bool:
+    """Whether a number stands for a structure that is kept, and only counts what of it is broken."""
+    return metric == CONTRACT or CONTRACT in basis
 
 
 def key_of(name: str, environment: str | None) -> str:

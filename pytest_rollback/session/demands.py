@@ -14,7 +14,7 @@ from msgspec import structs
 from pytest_rollback.events import UNCHECKED_SAID, Approval, TestList
 from pytest_rollback.judge.approvals import approve, name_and_mail
 from pytest_rollback.judge.erosion import in_doubt, losses, policy_losses, protected_losses
-from pytest_rollback.model import Base, Loss, LossKind, Obstacle, Reason, Signal
+from pytest_rollback.model import CHECKS, Base, Loss, LossKind, Obstacle, Reason, Signal
 from pytest_rollback.policy.by_kind import newly_listed, written_out
 from pytest_rollback.policy.load import find_policy, load_policy
 from pytest_rollback.policy.problems import PolicyError
@@ -36,7 +36,6 @@ from pytest_rollback.session.evidence import extra_rows
 from pytest_rollback.session.ground import Ground
 from pytest_rollback.session.machine import machine_key
 from pytest_rollback.session.observe import plain
-from pytest_rollback.session.sight import CHECKS
 from pytest_rollback.session.surroundings import environment_of
 from pytest_rollback.session.survey import Survey, SurveyError, arguments_of
 from pytest_rollback.session.trusted import Trusted, below, find_trusted
@@ -78,11 +77,6 @@ def load_own(config: pytest.Config, ground: Ground, extra: dict[str, Any]) -> tu
         return load_policy(path, over) if extra else own, own
     except PolicyError:
         return own, own  # it says something about rows that only the other plugins know
-
-
-def any_protected(policy: Policy) -> bool:
-    """Whether a check asks for the protected files before the verdict does."""
-    return any(check.kind == "protected" for check in policy.checks)
 
 
 class Demands:
@@ -201,7 +195,8 @@ class Demands:
         if not self.policy.checks or head is None or is_asked:
             return CheckGround(is_staged=ground.is_staged, is_off=is_asked)
         altered = None
-        if self.basis is not None and self.basis.found.tree is not None and any_protected(self.policy):
+        asks = any(check.kind == "protected" for check in self.policy.checks)  # before the verdict does
+        if asks and self.basis is not None and self.basis.found.tree is not None:
             found = self._attempt(lambda: self._approved(self._of_files()))
             altered = None if found is None else tuple(loss.what for loss in found if loss.approved is None)
         return CheckGround(

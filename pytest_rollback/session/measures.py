@@ -19,8 +19,9 @@ from pytest_rollback.judge.decide import OF_ACTION, Standing
 from pytest_rollback.judge.text import readable
 from pytest_rollback.model import Action, Finding, Judged, Measurement, Status
 from pytest_rollback.policy.rules import Metric
-from pytest_rollback.session.yardstick import NO_JUDGEMENT, UnknownMetricError, Yardstick, yardstick_of
+from pytest_rollback.session.yardstick import UnknownMetricError, Yardstick, yardstick_of
 
+NO_JUDGEMENT = frozenset({Status.NO_BASELINE, Status.NOT_COMPARABLE, Status.TOO_FEW, Status.INVALID})
 OURS = str(Path(__file__).parents[1])
 MEASURED = pytest.StashKey[
     dict[str, dict[str, Measurement]]

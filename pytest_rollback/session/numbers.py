@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -11,15 +10,14 @@ import pytest
 
 from pytest_rollback.judge.compare import ends_of
 from pytest_rollback.judge.tally import FAILING
-from pytest_rollback.model import Measurement, Obstacle, Reason, Signal, Status, TestResult
+from pytest_rollback.model import CHECKS, Measurement, Obstacle, Reason, Signal, Status, TestResult
 from pytest_rollback.session.demands import Demands
-from pytest_rollback.session.sight import CHECKS, Sight
+from pytest_rollback.session.sight import Sight
+from pytest_rollback.session.surroundings import is_ci
 from pytest_rollback.session.workers import are_used
 from pytest_rollback.session.yardstick import YARDSTICK
 
 BROKEN, TREND, UNRECORDED = "imports-broken", "trend", "improvement-unrecorded"
-IN_CI = "CI"
-NO = ("", "0", "false", "no", "off")
 TOLD = 3
 
 
@@ -70,7 +68,7 @@ class Numbers:
             yield Signal(name=BROKEN, detail=result.message or "imports are broken", tests=(result.test,))
         for detail in self._attempted_slips():
             yield Signal(name=TREND, detail=detail)
-        if os.environ.get(IN_CI, "").lower() not in NO:
+        if is_ci():
             better = [number.name for number in self.measured if self._is_unrecorded(number)]
             if better:
                 detail = f"better than accepted: {', '.join(better)}"

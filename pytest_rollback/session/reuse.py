@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timezone
 from functools import cached_property
 
@@ -23,11 +22,8 @@ from pytest_rollback.repo.look import Head, tree_of
 from pytest_rollback.repo.plumbing import GitError
 from pytest_rollback.session.arguments import Caller
 from pytest_rollback.session.outlets import Outlets
-from pytest_rollback.session.surroundings import asked_of, environment_of, selection_of
+from pytest_rollback.session.surroundings import asked_of, environment_of, is_ci, selection_of
 from pytest_rollback.session.trusted import below, find_trusted
-
-IN_CI = "CI"
-NO = ("", "0", "false", "no", "off")
 
 
 class Staged:
@@ -75,7 +71,7 @@ class Staged:
     def stand_on_earlier(self) -> int | None:
         """Tell an earlier verdict on the same tree again, and give its status; None where it has to be judged."""
         policy = self.policy
-        if policy is None or not policy.reuse or os.environ.get(IN_CI, "").lower() not in NO:
+        if policy is None or not policy.reuse or is_ci():
             return None
         try:
             ledger = Ledger(self.head.top)

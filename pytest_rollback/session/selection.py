@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from _pytest.pathlib import bestrelpath
 
+from pytest_rollback.model import CHECKS
 from pytest_rollback.policy.rules import Policy
 from pytest_rollback.session.checks.ground import CheckGround
 from pytest_rollback.session.clocks import Clocks
 from pytest_rollback.session.narrow import ignoring_plugin
 from pytest_rollback.session.observe import names_of
 from pytest_rollback.session.select import MarkerReader, in_gate_order
-from pytest_rollback.session.sight import CHECKS, Sight
+from pytest_rollback.session.sight import Sight
 
 MEASURING = frozenset({"compliance", "performance", "memory"})
 CLOCKS_NAME = "rollback-clocks"

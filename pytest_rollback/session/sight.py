@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from pytest_rollback.judge.tally import FAILING
-from pytest_rollback.model import Measurement, Outcome, TestResult
+from pytest_rollback.model import CHECKS, Measurement, Outcome, TestResult
 from pytest_rollback.session.chronicle import Chronicle
 from pytest_rollback.session.limits import Limits, seconds_of
 from pytest_rollback.session.observe import EXCEPTIONS, Observer, readable
@@ -20,7 +20,7 @@ from pytest_rollback.session.select import Marks
 from pytest_rollback.session.shard import Shard
 
 MEASURED = "rollback_measured"
-CHECKS, CHECK = "checks::", "check"
+CHECK = "check"
 ASIDE = frozenset({"skip", "skipif", "xfail"})
 
 

@@ -18,6 +18,7 @@ from msgspec import Struct
 from pytest_rollback.model import Environment
 from pytest_rollback.policy.rules import Policy
 
+NO = ("", "0", "false", "no", "off")
 INSTALLED = (".dist-info", ".egg-info")
 FOLLOWED = ("--gate-report", "--gate-policy", "--color", "--tb", "--durations", "-r")
 MATTERING = ("PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTHONPATH", "PYTHONHASHSEED")
@@ -26,6 +27,11 @@ HARMLESS = re.compile(
     r"--(tb|color|durations|gate-report|gate-policy)=.*",
     re.DOTALL,
 )
+
+
+def is_ci() -> bool:
+    """Whether this runs in CI, as far as anybody says so."""
+    return os.environ.get("CI", "").lower() not in NO
 
 
 def environment_of(top: Path | None) -> Environment:

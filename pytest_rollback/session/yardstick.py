@@ -129,6 +129,3 @@ def yardstick_of(config: pytest.Config) -> Yardstick:
 def _top_of(root: Path) -> Path | None:
     """Find the top of the work tree without asking git, which a plain run has no need of."""
     return next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), None)
-
-
-NO_JUDGEMENT = frozenset({Status.NO_BASELINE, Status.NOT_COMPARABLE, Status.TOO_FEW, Status.INVALID})

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from pytest_rollback.model import CHECKS
 from pytest_rollback.policy.rules import Check, Policy
 from pytest_rollback.session.checks.ground import CheckGround
 from pytest_rollback.session.checks.outcome import CheckResult
 from pytest_rollback.session.measures import Measures
 
-NAME = "checks"
-PREFIX = f"{NAME}::"
+NAME = CHECKS.removesuffix("::")
 SECTION = "check"
 FIRST, MOST = 1, 20
 
